@@ -1,1 +1,1 @@
-"""TBD."""
+"""Thin translations between the engine's ports and the world: Kubernetes, Istio, Prometheus, metrics."""
