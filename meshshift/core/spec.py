@@ -1,0 +1,112 @@
+"""What a person asked for, checked and in base units: seconds, fractions of one, whole percent for weights.
+
+`meshshift.api` makes these from the wire models; nothing here knows how the user spelled it.  All of it is frozen for a
+run: a run keeps the spec it was started with, and a changed spec starts a new run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshshift.core.judge import Indicator, JudgeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """A subset of the DestinationRule; `labels` allow it to be created when it is missing."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServiceSelector:
+    """One VirtualService to manage and, if any are named, only those of its http routes."""
+
+    namespace: str
+    name: str
+    routes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetWeight:
+    """Give the canary `percent` (0..100) of the traffic."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stay for `seconds`, or until a person says `promote` if None."""
+
+    seconds: float | None = None
+
+
+Step = SetWeight | Pause
+
+
+class CreatePolicy(StrEnum):
+    """May a missing VirtualService or DestinationRule be created?"""
+
+    NEVER = "Never"
+    IF_MISSING = "IfMissing"
+
+
+class OnFailure(StrEnum):
+    """What a proven regression does."""
+
+    ROLLBACK = "Rollback"
+    PAUSE = "Pause"
+
+
+class OnInconclusive(StrEnum):
+    """What happens when a step's timeout passes without proof in either direction."""
+
+    HOLD = "Hold"
+    ROLLBACK = "Rollback"
+    ADVANCE = "Advance"
+
+
+class OnDelete(StrEnum):
+    """What the deletion of the TrafficShift does to traffic that is under way."""
+
+    RESTORE = "Restore"
+    LEAVE = "Leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """How the canary is judged; durations in seconds."""
+
+    judge: JudgeSettings
+    indicators: tuple[Indicator, ...]
+    warmup: float
+    step_timeout: float
+    on_inconclusive: OnInconclusive
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftSpec:
+    """One shift of one Service from its stable to its canary subset.
+
+    `steps` is complete and ends with SetWeight(100); `min_step` is the least time, in seconds, a weight is held before
+    the next is taken.
+    """
+
+    service: str
+    stable: Subset
+    canary: Subset
+    steps: tuple[Step, ...]
+    min_step: float
+    analysis: Analysis
+    virtual_services: tuple[VirtualServiceSelector, ...] = ()
+    destination_rule: str | None = None
+    create: CreatePolicy = CreatePolicy.NEVER
+    on_failure: OnFailure = OnFailure.ROLLBACK
+    on_delete: OnDelete = OnDelete.RESTORE
+    paused: bool = False
