@@ -1,0 +1,70 @@
+"""What a look at the world leads to: the next state of the run, the edits to the mesh, and one reason for all of it.
+
+The reason is made once.  The status condition, the Event, the log line, the metric label, the command line and the page
+all show that one string.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from meshshift.core.judge import Assessment
+    from meshshift.core.mesh.documents import Patch
+    from meshshift.core.observation import Command
+    from meshshift.core.run import Phase, Run
+
+
+class Kind(StrEnum):
+    """What is being done, as the `kind` label of the decisions metric."""
+
+    HOLD = "Hold"
+    WAIT = "Wait"
+    PREPARE = "Prepare"
+    ADVANCE = "Advance"
+    APPLY = "Apply"
+    PAUSE = "Pause"
+    PROMOTE = "Promote"
+    ROLL_BACK = "RollBack"
+    RESTORE = "Restore"
+    END = "End"
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A mesh object to be created because `create: IfMissing` allows it."""
+
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """A person's command and what became of it."""
+
+    command: Command
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision.
+
+    `phase` is what people are shown (it may be Paused where the run's own phase goes on).
+    `edits` are written only after `run` was persisted.  `again`: seconds until the next look is due at the latest.
+    `stalled`: nothing will move without a person.  `release`: the finalizer may go.
+    """
+
+    kind: Kind
+    reason: str
+    message: str
+    phase: Phase
+    run: Run | None
+    again: float
+    edits: tuple[Patch | Creation, ...] = ()
+    stalled: bool = False
+    drifted: bool = False
+    release: bool = False
+    assessment: Assessment | None = None
+    command: CommandResult | None = None

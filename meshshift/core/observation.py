@@ -1,0 +1,110 @@
+"""What one look at the world saw: everything a decision may depend on, the time included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshshift.core.mesh.documents import Problem, Target
+    from meshshift.core.mesh.routes import WeightedRoute
+    from meshshift.core.run import Run
+    from meshshift.core.spec import ShiftSpec
+    from meshshift.core.telemetry import BadData, NoData, Tick
+
+Document = dict[str, Any]
+
+
+class CommandName(StrEnum):
+    """A person's words to a shift."""
+
+    PROMOTE = "promote"
+    PROMOTE_FULL = "promote-full"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The command annotation as found: its literal text, who wrote it (the field manager) and when."""
+
+    text: str
+    by: str
+    at: str
+
+    @property
+    def name(self) -> CommandName | None:
+        """The command, or None if the text is none that exists."""
+        return CommandName(self.text) if self.text in set(CommandName) else None
+
+
+@dataclass(frozen=True, slots=True)
+class MeshView:
+    """The documents that carry the service's traffic, and what was read from them.
+
+    `routes` are those that send to the pair; `rule` is the DestinationRule that serves the host.
+    """
+
+    target: Target
+    virtual_services: tuple[Document, ...]
+    routes: tuple[WeightedRoute, ...] | Problem
+    rule: Document | Problem
+    stable_labels: Mapping[str, str] | None
+    canary_labels: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Pods behind the Service: how many of each subset are ready, and since when the canary has had one."""
+
+    stable_ready: int
+    canary_ready: int
+    canary_ready_since: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryFailure:
+    """Prometheus could not be asked, or its answer could not be used; never taken for a verdict."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Durations in seconds that belong to the installation, not to the shift.
+
+    `settle`: how long a mesh edit is given to reach every proxy.  `lag`: how far in the past telemetry is read.
+    """
+
+    settle: float = 5.0
+    lag: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look.  `spec` is what the user asks for now, `run.spec` what the run was started with.
+
+    `telemetry` is None when no window was due; `warm` holds the windows before the run while it has not learned yet.
+    `service_exists` is False when the Service named by the spec is not there.
+    """
+
+    now: float
+    timing: Timing
+    generation: int
+    spec: ShiftSpec
+    spec_hash: str
+    fresh_id: str
+    deleted: bool
+    command: Command | None
+    run: Run | None
+    service_exists: bool
+    mesh: MeshView
+    endpoints: Endpoints
+    telemetry: Tick | NoData | BadData | TelemetryFailure | None = None
+    warm: tuple[Tick, ...] = ()

@@ -1,0 +1,138 @@
+"""The state of one run of a TrafficShift: all that must survive a restart, as one frozen value.
+
+Safety rests on *intent before act*: `desired` is persisted before the mesh is written and `confirmed` only after the
+mesh was seen to say so.  Whatever the moment of an interruption, each managed route then reads either `confirmed` (the
+write did not happen: repeat it, if the rules still want it) or `desired` (it did: confirm it).  Anything else was
+written by somebody else and is drift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from meshshift.core.spec import Pause, SetWeight, ShiftSpec, Step
+
+if TYPE_CHECKING:
+    from meshshift.core.judge import Evidence
+
+
+class Phase(StrEnum):
+    """Where a shift is; the words of `status.phase`."""
+
+    PENDING = "Pending"
+    PROGRESSING = "Progressing"
+    PAUSED = "Paused"
+    PROMOTING = "Promoting"
+    SUCCEEDED = "Succeeded"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    FAILED = "Failed"
+
+    @property
+    def ended(self) -> bool:
+        """True once nothing moves any more without a person's word or a new spec."""
+        return self in {Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.FAILED}
+
+
+class Hold(StrEnum):
+    """Why a run is held until a person speaks."""
+
+    PERSON = "Person"
+    REGRESSION = "Regression"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why a run is being rolled back: a CamelCase reason and the sentence that goes with it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run.  Instants are unix seconds, weights whole percent.
+
+    `phase` is never PAUSED: pausing is a hold on whatever phase the run is in.
+    `step` is the index into `spec.steps` of the step under way, -1 before the first.
+    `weight_since` is when the mesh was first seen to say `desired`; None until then.
+    `settle_until` keeps the next mesh edit from following the last too closely; None when nothing settles.
+    `added_subset` is set before the canary's subset is added to the DestinationRule, so that the way back removes it.
+    `restart` makes the way back end in a new run (the spec changed meanwhile).
+    """
+
+    id: str
+    spec: ShiftSpec
+    spec_hash: str
+    started: float
+    step_since: float
+    evidence: Evidence
+    phase: Phase = Phase.PENDING
+    step: int = -1
+    desired: int = 0
+    confirmed: int | None = 0
+    weight_since: float | None = None
+    settle_until: float | None = None
+    settled_stage: str = ""
+    added_subset: bool = False
+    warmed: bool = False
+    hold: Hold | None = None
+    held_by: str = ""
+    outcome: Outcome | None = None
+    restart: bool = False
+    ended: float | None = None
+
+    @property
+    def current(self) -> Step | None:
+        """The step under way; None before the first."""
+        return self.spec.steps[self.step] if self.step >= 0 else None
+
+    @property
+    def upcoming(self) -> Step | None:
+        """The step after this one; None after the last."""
+        return self.spec.steps[self.step + 1] if self.step + 1 < len(self.spec.steps) else None
+
+    @property
+    def applied(self) -> bool:
+        """True once the mesh was seen to say `desired`."""
+        return self.confirmed == self.desired and (self.weight_since is not None or self.desired == 0)
+
+    def enter(self, step: int, now: float) -> Run:
+        """Begin a step: a SetWeight states the intent that the mesh is to follow."""
+        entered = replace(self, step=step, step_since=now, phase=Phase.PROGRESSING, hold=None, held_by="")
+        match self.spec.steps[step]:
+            case SetWeight(percent) if percent != self.desired:
+                return replace(entered, desired=percent, weight_since=None)
+            case SetWeight() | Pause():
+                return entered
+
+    def confirm(self, now: float) -> Run:
+        """The mesh says `desired`: data from before this instant belongs to the old weight and is not looked at."""
+        return replace(self, confirmed=self.desired, weight_since=now, evidence=self.evidence.skip_to(now))
+
+    def roll_back(self, reason: str, message: str, *, restart: bool = False) -> Run:
+        """Turn round; from here on only the way back is taken."""
+        return replace(
+            self,
+            phase=Phase.ROLLING_BACK,
+            desired=0,
+            confirmed=self.confirmed if self.desired else 0,
+            weight_since=None,
+            settle_until=None,
+            settled_stage="",
+            hold=None,
+            held_by="",
+            outcome=Outcome(reason, message),
+            restart=restart,
+        )
+
+    def end(self, phase: Phase, now: float) -> Run:
+        """Come to rest."""
+        return replace(self, phase=phase, ended=now, settle_until=None, settled_stage="", hold=None)
+
+
+def begin(run_id: str, spec: ShiftSpec, spec_hash: str, evidence: Evidence, now: float) -> Run:
+    """A fresh run that has touched nothing yet."""
+    return Run(id=run_id, spec=spec, spec_hash=spec_hash, started=now, step_since=now, evidence=evidence)

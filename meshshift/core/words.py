@@ -1,0 +1,100 @@
+"""The sentences in which decisions give their reasons: with numbers, in the reader's units, written once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meshshift.core.evidence import Counts
+    from meshshift.core.judge import Assessment, Finding
+
+
+def rate(counts: Counts) -> str:
+    """A share of bad requests in percent, with two significant digits below one percent: `0.08%`."""
+    if counts.total <= 0:
+        return "no requests"
+    percent = 100 * counts.bad / counts.total
+    if percent == 0:
+        return "0%"
+    if percent < 0.01:
+        return "<0.01%"
+    return f"{percent:.2f}%" if percent < 1 else f"{percent:.1f}%"
+
+
+def number(value: float) -> str:
+    """A count with thousands separators: `1,204`."""
+    return f"{round(value):,}"
+
+
+def duration(seconds: float) -> str:
+    """A duration as people say it: `40 s`, `2 min`, `1 h 5 min`."""
+    whole = max(0, math.ceil(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def move(before: int, after: int) -> str:
+    """A change of the canary's weight."""
+    return f"{before}% → {after}%"
+
+
+def compared(finding: Finding) -> str:
+    """Both arms' rates of bad requests."""
+    return f"canary {rate(finding.canary)}, stable {rate(finding.stable)}"
+
+
+def proven(assessment: Assessment) -> str:
+    """Why the canary may go on."""
+    if all(finding.proof is None for finding in assessment.findings):
+        return "no proof needed: so few requests are at stake"
+    requests = number(max(finding.canary.total for finding in assessment.findings))
+    names = _join(finding.name for finding in assessment.findings)
+    rates = "; ".join(_labelled(assessment.findings))
+    return f"{names} proven not worse after {requests} requests ({rates})"
+
+
+def unproven(assessment: Assessment) -> str:
+    """What is still missing before the canary may go on."""
+    waiting = [finding for finding in assessment.findings if finding.requests_needed > 0 or not finding.calm]
+    return "; ".join(_missing(finding) for finding in waiting) or "not yet proven"
+
+
+def regression(assessment: Assessment) -> str:
+    """Why the canary must go."""
+    finding = next(
+        (finding for finding in assessment.findings if finding.name == assessment.culprit), assessment.findings[0]
+    )
+    return (
+        f"{finding.name} proven worse: {_bad(finding.canary)} on the canary, {_bad(finding.stable)} on stable "
+        f"(evidence 10^{assessment.overall_worse:.1f}, needed 10^{assessment.worse_bar:.1f})"
+    )
+
+
+def _bad(counts: Counts) -> str:
+    return f"{rate(counts)} of {number(counts.total)} requests bad"
+
+
+def _missing(finding: Finding) -> str:
+    if not finding.calm:
+        return f"{finding.name} is suspicious ({compared(finding)}): watching"
+    if finding.canary.total <= 0:
+        return f"{finding.name} not yet proven (the canary has had no requests)"
+    if math.isinf(finding.requests_needed):
+        return f"{finding.name} cannot be proven at these rates ({compared(finding)})"
+    done, total = finding.canary.total, finding.canary.total + finding.requests_needed
+    return f"{finding.name} not yet proven ({number(done)} of ~{number(total)} requests, {compared(finding)})"
+
+
+def _labelled(findings: Iterable[Finding]) -> Iterable[str]:
+    listed = list(findings)
+    return [compared(finding) if len(listed) == 1 else f"{finding.name}: {compared(finding)}" for finding in listed]
+
+
+def _join(names: Iterable[str]) -> str:
+    *most, last = list(names)
+    return f"{', '.join(most)} and {last}" if most else last
