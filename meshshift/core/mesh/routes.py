@@ -1,0 +1,242 @@
+"""Which routes carry a service's traffic.
+
+A route is ours when it sends to the stable subset of the service.  A route that sends to the canary alone is a pin (a
+header route for testers, a preview host) and stays as it is; unless it takes every request and no route sends to stable
+any more: then it is the end of an earlier shift, and the way back starts there.
+
+Other people's documents must not be able to stop a shift: what is malformed is a Problem only in a VirtualService that
+concerns the service or that the shift names.  What is found has been checked to be writable at some percentage; that is
+decided here, before anything is touched, not half-way through a run.
+
+A destination may carry `headers` to set or remove.  When the canary has to be added to a route whose stable destination
+has them, neither answer is safe: a copy may label the canary's requests as stable's (`x-version: v1`), and leaving them
+out may take away what the application needs.  That is a Problem until a person has written the canary's entry.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, Target, shown
+from meshshift.core.mesh.virtual_service import Protocol, Route, VirtualService, read_virtual_service
+from meshshift.core.mesh.weighted_route import WeightedRoute, is_pair
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServiceSelector:
+    """A VirtualService that a shift names; without route names, the routes that it would find there by itself."""
+
+    namespace: str
+    name: str
+    routes: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The object that is named."""
+        return ObjectRef("VirtualService", self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRoute:
+    """A route that concerns the pair and is left alone, and why."""
+
+    owner: ObjectRef
+    protocol: Protocol
+    index: int
+    name: str | None
+    why: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRoutes:
+    """The routes to shift (at least one), and those that a person should know are not shifted."""
+
+    routes: tuple[WeightedRoute, ...]
+    skipped: tuple[SkippedRoute, ...] = ()
+
+
+def find_routes(
+    virtual_services: Iterable[Document], target: Target, only: Sequence[VirtualServiceSelector] = ()
+) -> FoundRoutes | Problem:
+    """The routes that carry the target's traffic, in the order of the documents.
+
+    Without `only`, every VirtualService is looked at; with it, exactly the named ones, and a name that leads nowhere is
+    a Problem.  A named route is taken even if it pins the canary: somebody asked for it.  `NoVirtualService` means that
+    nothing speaks for the host, so that one may be created; with every other reason creating one would be a conflict.
+    """
+    services = [read_virtual_service(document, target.cluster_domain) for document in virtual_services]
+    chosen = _choose(services, target, only) if only else [(service, ()) for service in services]
+    if isinstance(chosen, Problem):
+        return chosen
+    taken: list[WeightedRoute] = []
+    pins: list[WeightedRoute] = []
+    skipped: list[SkippedRoute] = []
+    for service, names in chosen:
+        if service.defects and (only or target.host in service.mentions):
+            return service.defects[0]
+        for route in _routes_to_pair(service, target, names):
+            weighted = WeightedRoute(
+                service.ref, service.resource_version, route.index, route.name, target, route.destinations
+            )
+            why = _reason_to_skip(route, weighted, names)
+            if why is not None:
+                skipped.append(SkippedRoute(service.ref, route.protocol, route.index, route.name, why))
+            else:
+                (taken if names or weighted.has_stable else pins).append(weighted)
+    found = taken or pins
+    if not found:
+        return _nothing_found(services, target)
+    if taken:
+        skipped += [SkippedRoute(pin.owner, "http", pin.index, pin.name, _pinned(pin)) for pin in pins]
+    return next(filter(None, map(_flaw, found)), None) or FoundRoutes(tuple(found), tuple(skipped))
+
+
+def _choose(
+    services: Sequence[VirtualService], target: Target, only: Sequence[VirtualServiceSelector]
+) -> list[tuple[VirtualService, tuple[str, ...]]] | Problem:
+    by_ref = {service.ref: service for service in services}
+    names: dict[ObjectRef, tuple[str, ...]] = {}
+    for selector in only:
+        if selector.ref not in by_ref:
+            fix = "create it, or take it out of virtualServices"
+            return Problem(Reason.VIRTUAL_SERVICE_MISSING, f"{selector.ref} does not exist; {fix}")
+        wrong = _wrong_name(by_ref[selector.ref], target, selector.routes)
+        if wrong is not None:
+            return wrong
+        before = names.get(selector.ref, selector.routes)
+        names[selector.ref] = (*before, *selector.routes) if before and selector.routes else ()
+    return [(by_ref[ref], routes) for ref, routes in names.items()]
+
+
+def _wrong_name(service: VirtualService, target: Target, names: Sequence[str]) -> Problem | None:
+    """What keeps a named VirtualService, or its named routes, from being shifted."""
+    if service.defects:
+        return service.defects[0]
+    if not names and not _routes_to_pair(service, target, names):
+        return _not_routed([service], target)
+    existing = [route for route in service.routes if route.protocol == "http"]
+    listed = ", ".join(shown(route.name) if route.name else f"http[{route.index}] (unnamed)" for route in existing)
+    for name in names:
+        if all(route.name != name for route in existing):
+            return Problem(
+                Reason.ROUTE_MISSING,
+                f"{service.ref} has no http route named {shown(name)}; its routes are: {listed or 'none'}",
+            )
+        if not _routes_to_pair(service, target, [name]):
+            return Problem(
+                Reason.NOT_ROUTED,
+                f"{service.ref} route {shown(name)} sends neither to subset {shown(target.stable)} nor to subset "
+                f"{shown(target.canary)} of {target.host}; name another of its routes: {listed}",
+            )
+    return None
+
+
+def _routes_to_pair(service: VirtualService, target: Target, names: Sequence[str]) -> list[Route]:
+    return [
+        route
+        for route in service.routes
+        if (not names or (route.protocol == "http" and route.name in names))
+        and any(is_pair(each, target) for each in route.destinations)
+    ]
+
+
+def _reason_to_skip(route: Route, weighted: WeightedRoute, names: Sequence[str]) -> Problem | None:
+    if route.protocol != "http":
+        return Problem(
+            Reason.PROTOCOL_NOT_SHIFTED,
+            f"{weighted.owner} {route.protocol}[{route.index}] sends to {weighted.target.host} and stays as it is: "
+            "only http routes are shifted",
+        )
+    if not names and weighted.others and not weighted.stable + weighted.canary:
+        return _no_weight(weighted)
+    if not names and route.matched and not weighted.has_stable:
+        return _pinned(weighted)
+    return None
+
+
+def _flaw(route: WeightedRoute) -> Problem | None:
+    """What keeps a route from being written at any percentage."""
+    return _ambiguity(route) or _lost_share(route) or _headers_of_stable(route)
+
+
+def _ambiguity(route: WeightedRoute) -> Problem | None:
+    if not route.resource_version:
+        return Problem(
+            Reason.MALFORMED,
+            f"{route.owner}: metadata.resourceVersion is missing; read the object from the API server, so that an edit "
+            "can tell whether it has changed",
+        )
+    subsets = [each.subset for each in route.pair]
+    twice = next((subset for subset in subsets if subsets.count(subset) > 1), None)
+    if twice is None:
+        return None
+    return Problem(
+        Reason.DUPLICATE_DESTINATION,
+        f"{route} sends to subset {shown(twice)} of {route.target.host} more than once; join these entries into one",
+    )
+
+
+def _lost_share(route: WeightedRoute) -> Problem | None:
+    pair = route.stable + route.canary
+    if not pair:
+        return _no_weight(route)
+    weights = (pair, *(each.weight for each in route.foreign))
+    if all(part or not weight for part, weight in zip(route.parts, weights, strict=True)):
+        return None
+    return Problem(
+        Reason.WEIGHT_TOO_SMALL,
+        f"{route} has weights that add up to {sum(weights)}, and {min(filter(None, weights))} of them is less than one "
+        "part of 100; make its weights add up to 100",
+    )
+
+
+def _headers_of_stable(route: WeightedRoute) -> Problem | None:
+    if len(route.pair) == 2 or not route.pair[0].document.keys() - {"destination", "weight"}:
+        return None
+    missing = route.target.stable if route.has_canary else route.target.canary
+    return Problem(
+        Reason.DESTINATION_HEADERS,
+        f"{route} sets {shown('headers')} on subset {shown(route.pair[0].subset)}, and whether subset {shown(missing)} "
+        f"needs them cannot be known; add a destination for subset {shown(missing)} with weight 0 and its own headers",
+    )
+
+
+def _no_weight(route: WeightedRoute) -> Problem:
+    return Problem(
+        Reason.NO_WEIGHT,
+        f"{route} gives the subsets of {route.target.host} the weight 0; give one of them a weight from 1 to 100",
+    )
+
+
+def _pinned(route: WeightedRoute) -> Problem:
+    return Problem(
+        Reason.PINNED_TO_CANARY,
+        f"{route} sends to subset {shown(route.target.canary)} alone and stays as it is; to shift it, name it in "
+        "virtualServices",
+    )
+
+
+def _nothing_found(services: Sequence[VirtualService], target: Target) -> Problem:
+    speaking = [service for service in services if target.host in service.mentions]
+    if speaking:
+        return _not_routed(speaking, target)
+    return Problem(
+        Reason.NO_VIRTUAL_SERVICE,
+        f"no VirtualService has the host {target.host} or sends to it; create one that sends to subset "
+        f"{shown(target.stable)}, or set create: IfMissing",
+    )
+
+
+def _not_routed(services: Sequence[VirtualService], target: Target) -> Problem:
+    destinations = [
+        each
+        for service in services
+        for route in service.routes
+        for each in route.destinations
+        if each.host == target.host
+    ]
+    subsets = ", ".join(sorted({shown(each.subset) if each.subset else "no subset" for each in destinations}))
+    return Problem(
+        Reason.NOT_ROUTED,
+        f"{', '.join(str(service.ref) for service in services)}: no http route sends to subset {shown(target.stable)} "
+        f"of {target.host} (found: {subsets or 'no destination'}); set destination.subset to {shown(target.stable)}",
+    )
