@@ -67,9 +67,11 @@ def _write_weights(route: WeightedRoute, stable: int, canary: int) -> Iterator[P
     for each in route.pair:
         wanted[each.index] = canary if each.subset == route.target.canary else stable
     ours = {each.index for each in route.pair}
+    # An entry without a weight has all of a route's traffic while it is the only one, and none beside another.
+    unwritten = None if len(route.destinations) == 1 else 0
     for each in route.destinations:
         written = each.document.get("weight")
-        differs = (written or 0) != wanted[each.index]
+        differs = (unwritten if written is None else written) != wanted[each.index]
         path = ("spec", "http", route.index, "route", each.index)
         if differs or each.index in ours:
             yield operation("test", pointer(*path, "destination"), each.document["destination"])

@@ -1,8 +1,9 @@
 """The DestinationRule of a service: finding it, and adding or removing one subset of it.
 
 Istio concatenates the subsets of all DestinationRules that one namespace has for one host, oldest rule first, and of
-two subsets with one name the first counts (`mergeDestinationRule` in istio/istio `pilot/pkg/model/destination_rule.go`).
-Rules with a `workloadSelector` act for a few clients only and are left out.  Whatever else stands in a rule is not ours.
+two subsets with one name the first counts (`mergeDestinationRule` in Istio's `pilot/pkg/model/destination_rule.go`).
+Rules with a `workloadSelector` act for a few clients only and are left out.  Whatever else stands in a rule is not
+ours.
 """
 
 from collections.abc import Iterable, Mapping

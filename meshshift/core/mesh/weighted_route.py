@@ -88,7 +88,9 @@ def is_at(route: WeightedRoute, percent: int) -> bool:
     if route.percent == percent:
         return True
     whole = route.stable + route.canary + route.others
-    return whole == 100 and (route.stable, route.canary) == split(route.parts[0], percent)
+    stable, canary = split(route.parts[0], percent)
+    # Rounding a step down to no canary at all is a route too small for the step, not a step that was taken.
+    return whole == 100 and canary > 0 and (route.stable, route.canary) == (stable, canary)
 
 
 def at_percent(routes: Iterable[WeightedRoute], percent: int) -> bool:
