@@ -1,9 +1,9 @@
 """Programs that the lab starts, and the promise that none of them outlives it.
 
 A demo that leaves an Envoy behind is worse than no demo.  Every child asks the kernel to be killed when the lab's
-thread that started it ends (`PR_SET_PDEATHSIG`), so even `kill -9` of the lab leaves nothing running.  On an orderly end each
-child gets SIGTERM, a grace period, and then SIGKILL.  Start children from the event loop's thread: the kernel ties the
-promise to the thread, not to the process.
+thread that started it ends (`PR_SET_PDEATHSIG`), so even `kill -9` of the lab leaves nothing running.  An orderly end
+is SIGTERM, a grace period, and then SIGKILL.  Start children from the event loop's thread: the kernel ties the promise
+to the thread, not to the process.
 """
 
 from __future__ import annotations

@@ -161,13 +161,17 @@ def _is_domain(world: World, name: str) -> bool:
 
 def _missing(hosts: list[Message], clusters: Mapping[str, Message]) -> dict[tuple[str, str], tuple[str, ...]]:
     out: dict[tuple[str, str], tuple[str, ...]] = {}
-    for host in hosts:
-        for route in host["routes"]:
-            absent = tuple(name for name in _used(route.get("route") or {}) if name not in clusters)
-            if absent:
-                config = ((route.get("metadata") or {}).get("filter_metadata") or {}).get("istio", {}).get("config", "")
-                out[config, route["name"]] = absent
+    for route in (route for host in hosts for route in host["routes"]):
+        absent = [name for name in _used(route.get("route") or {}) if name not in clusters]
+        if absent:
+            key = (_config(route), route["name"])
+            out[key] = tuple(dict.fromkeys([*out.get(key, ()), *absent]))
     return out
+
+
+def _config(route: Message) -> str:
+    metadata = route.get("metadata") or {"filter_metadata": {"istio": {"config": ""}}}
+    return str(metadata["filter_metadata"]["istio"]["config"])
 
 
 def _used(action: Message) -> Iterator[str]:
