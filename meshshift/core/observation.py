@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshshift.core.mesh.documents import Problem, Target
-    from meshshift.core.mesh.routes import WeightedRoute
+    from meshshift.core.mesh.routes import FoundRoutes
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
     from meshshift.core.telemetry import BadData, NoData, Tick
@@ -45,14 +45,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class MeshView:
-    """The documents that carry the service's traffic, and what was read from them.
+    """What the documents that carry the service's traffic say.
 
-    `routes` are those that send to the pair; `rule` is the DestinationRule that serves the host.
+    `routes` are those that send to the pair; `rule` is the DestinationRule that serves the host; the labels are
+    those of the two subsets in it, None for a subset that is not there.
     """
 
     target: Target
-    virtual_services: tuple[Document, ...]
-    routes: tuple[WeightedRoute, ...] | Problem
+    routes: FoundRoutes | Problem
     rule: Document | Problem
     stable_labels: Mapping[str, str] | None
     canary_labels: Mapping[str, str] | None

@@ -43,6 +43,13 @@ class Hold(StrEnum):
     REGRESSION = "Regression"
 
 
+class Skip(StrEnum):
+    """How far a person's `promote` reaches: past the current wait, or straight to 100%."""
+
+    STEP = "Step"
+    FULL = "Full"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Why a run is being rolled back: a CamelCase reason and the sentence that goes with it."""
@@ -61,6 +68,7 @@ class Run:
     `settle_until` keeps the next mesh edit from following the last too closely; None when nothing settles.
     `added_subset` is set before the canary's subset is added to the DestinationRule, so that the way back removes it.
     `restart` makes the way back end in a new run (the spec changed meanwhile).
+    `skip` is a person's promotion that still has to be carried out.
     """
 
     id: str
@@ -80,6 +88,7 @@ class Run:
     warmed: bool = False
     hold: Hold | None = None
     held_by: str = ""
+    skip: Skip | None = None
     outcome: Outcome | None = None
     restart: bool = False
     ended: float | None = None
@@ -101,7 +110,7 @@ class Run:
 
     def enter(self, step: int, now: float) -> Run:
         """Begin a step: a SetWeight states the intent that the mesh is to follow."""
-        entered = replace(self, step=step, step_since=now, phase=Phase.PROGRESSING, hold=None, held_by="")
+        entered = replace(self, step=step, step_since=now, phase=Phase.PROGRESSING, hold=None, skip=None)
         match self.spec.steps[step]:
             case SetWeight(percent) if percent != self.desired:
                 return replace(entered, desired=percent, weight_since=None)
@@ -118,19 +127,18 @@ class Run:
             self,
             phase=Phase.ROLLING_BACK,
             desired=0,
-            confirmed=self.confirmed if self.desired else 0,
             weight_since=None,
             settle_until=None,
             settled_stage="",
             hold=None,
-            held_by="",
+            skip=None,
             outcome=Outcome(reason, message),
             restart=restart,
         )
 
     def end(self, phase: Phase, now: float) -> Run:
         """Come to rest."""
-        return replace(self, phase=phase, ended=now, settle_until=None, settled_stage="", hold=None)
+        return replace(self, phase=phase, ended=now, settle_until=None, settled_stage="", hold=None, skip=None)
 
 
 def begin(run_id: str, spec: ShiftSpec, spec_hash: str, evidence: Evidence, now: float) -> Run:

@@ -64,14 +64,14 @@ def unproven(assessment: Assessment) -> str:
     return "; ".join(_missing(finding) for finding in waiting) or "not yet proven"
 
 
-def regression(assessment: Assessment) -> str:
-    """Why the canary must go."""
+def regression(assessment: Assessment, false_rollback: float) -> str:
+    """Why the canary must go; `false_rollback` is the error bound of that verdict."""
     finding = next(
         (finding for finding in assessment.findings if finding.name == assessment.culprit), assessment.findings[0]
     )
     return (
         f"{finding.name} proven worse: {_bad(finding.canary)} on the canary, {_bad(finding.stable)} on stable "
-        f"(evidence 10^{assessment.overall_worse:.1f}, needed 10^{assessment.worse_bar:.1f})"
+        f"(evidence 10^{assessment.overall_worse:.1f}, needed 10^{-math.log10(false_rollback):.1f})"
     )
 
 

@@ -35,6 +35,10 @@ class Reason(StrEnum):
     DESTINATION_RULE_MISSING = "DestinationRuleMissing"
     DESTINATION_RULE_HOST = "DestinationRuleHostDiffers"
     SUBSET_LABELS_DIFFER = "SubsetLabelsDiffer"
+    SUBSET_NOT_FOUND = "SubsetNotFound"
+    SERVICE_NOT_FOUND = "ServiceNotFound"
+    INVALID_SPEC = "InvalidSpec"
+    CHECKPOINT_UNREADABLE = "CheckpointUnreadable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""What a person's word does to a run.
+
+A command changes only the run's state, never the mesh: the rules that follow carry it out, so every guard that protects
+users (settled subsets, ready pods) also holds for what a person asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from meshshift.core.decision import CommandResult, Decision, Kind
+from meshshift.core.judge import Evidence
+from meshshift.core.observation import CommandName
+from meshshift.core.preparing import start
+from meshshift.core.run import Hold, Phase, Run, Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshshift.core.look import Look
+    from meshshift.core.observation import Command
+
+
+def commanded(look: Look) -> Decision | None:
+    """Carry out the command annotation once; what cannot be done is answered, not ignored."""
+    command = look.seen.command
+    if command is None:
+        return None
+    if command.name is None:
+        known = ", ".join(CommandName)
+        return _refuse(look, command, f"{command.text!r} is not a command; use one of {known}")
+    if look.started is None:
+        return _refuse(look, command, "no run has begun yet")
+    return _HANDLERS[command.name](look, command)
+
+
+def _promote(look: Look, command: Command) -> Decision:
+    run = look.run
+    if run.phase.ended or run.phase is Phase.ROLLING_BACK:
+        return _refuse(look, command, f"nothing to promote: the shift is {run.phase}; use retry to begin again")
+    skip = Skip.FULL if command.name is CommandName.PROMOTE_FULL else Skip.STEP
+    what = "straight to 100%" if skip is Skip.FULL else "on to the next step"
+    return _accept(look, command, replace(run, skip=skip, hold=None), Kind.PROMOTE, f"promoted by {command.by}, {what}")
+
+
+def _pause(look: Look, command: Command) -> Decision:
+    run = look.run
+    if run.phase.ended or run.phase is Phase.ROLLING_BACK:
+        return _refuse(look, command, f"nothing to pause: the shift is {run.phase}")
+    held = replace(run, hold=Hold.PERSON, held_by=command.by)
+    return _accept(look, command, held, Kind.PAUSE, f"paused by {command.by}")
+
+
+def _resume(look: Look, command: Command) -> Decision:
+    run = look.run
+    if run.hold is Hold.REGRESSION:
+        analysis = run.spec.analysis
+        evidence = Evidence.begin(analysis.indicators, analysis.judge, at=look.seen.now)
+        fresh = replace(run, hold=None, outcome=None, evidence=evidence, warmed=False, step_since=look.seen.now)
+        return _accept(look, command, fresh, Kind.WAIT, f"resumed by {command.by} with fresh evidence")
+    if look.strange_routes and not run.phase.ended:
+        anew = replace(run, hold=None, confirmed=None, weight_since=None)
+        return _accept(look, command, anew, Kind.APPLY, f"{run.desired}% is set again, as {command.by} said")
+    if run.hold is Hold.PERSON:
+        return _accept(look, command, replace(run, hold=None), Kind.WAIT, f"resumed by {command.by}")
+    hint = "set spec.paused to false" if look.seen.spec.paused else "use promote to end a pause step"
+    return _refuse(look, command, f"nothing to resume: nobody paused the shift by command; {hint}")
+
+
+def _abort(look: Look, command: Command) -> Decision:
+    run = look.run
+    if run.phase.ended or run.phase is Phase.ROLLING_BACK:
+        return _refuse(look, command, f"nothing to abort: the shift is {run.phase}")
+    message = f"{look.weight_to(0)}: aborted by {command.by}"
+    return _accept(look, command, run.roll_back("Aborted", message), Kind.ROLL_BACK, message, reason="Aborted")
+
+
+def _retry(look: Look, command: Command) -> Decision:
+    if look.run.phase not in {Phase.ROLLED_BACK, Phase.FAILED}:
+        return _refuse(
+            look, command, f"nothing to retry: the shift is {look.run.phase}; only one that failed is retried"
+        )
+    message = f"a new run begins, as {command.by} said"
+    return replace(start(look, message, reason="Retried"), command=CommandResult(command, message))
+
+
+def _accept(look: Look, command: Command, run: Run, kind: Kind, message: str, *, reason: str = "Commanded") -> Decision:
+    return look.decide(kind, reason, message, run=run, again=0.0, command=CommandResult(command, message))
+
+
+def _refuse(look: Look, command: Command, why: str) -> Decision:
+    message = f"command {command.text} by {command.by} refused: {why}"
+    phase = look.started.phase if look.started else Phase.PENDING
+    result = CommandResult(command, f"refused: {why}")
+    return Decision(Kind.HOLD, "CommandRefused", message, phase, look.started, 0.0, command=result)
+
+
+_HANDLERS: dict[CommandName, Callable[[Look, Command], Decision]] = {
+    CommandName.PROMOTE: _promote,
+    CommandName.PROMOTE_FULL: _promote,
+    CommandName.PAUSE: _pause,
+    CommandName.RESUME: _resume,
+    CommandName.ABORT: _abort,
+    CommandName.RETRY: _retry,
+}

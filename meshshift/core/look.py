@@ -1,0 +1,161 @@
+"""One observation together with the run it belongs to, and the questions that several rules ask of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from meshshift.core import words
+from meshshift.core.decision import Creation, Decision, Kind
+from meshshift.core.mesh.documents import Patch, Problem, Reason
+from meshshift.core.mesh.weighted_route import is_at
+from meshshift.core.run import Phase, Run
+from meshshift.core.steps import next_weight
+from meshshift.core.ticks import next_tick
+
+if TYPE_CHECKING:
+    from meshshift.core.decision import CommandResult
+    from meshshift.core.judge import Assessment
+    from meshshift.core.mesh.weighted_route import WeightedRoute
+    from meshshift.core.observation import Document, Observation
+
+IDLE = 300.0
+"""Seconds between looks at a shift in which nothing is under way: only a safety net under the watches."""
+
+SOON = 5.0
+"""Seconds between looks while something outside is waited for that a watch should report anyway."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the rules work on.  `started` is None before the first run; `run` asserts there is one."""
+
+    seen: Observation
+    started: Run | None
+
+    @property
+    def run(self) -> Run:
+        """The run; only rules behind `no_run` may ask."""
+        if self.started is None:
+            raise AssertionError("asked for the run before there is one")
+        return self.started
+
+    @property
+    def canary(self) -> str:
+        """The name of the canary's subset."""
+        return self.run.spec.canary.name
+
+    @property
+    def soon(self) -> float:
+        """Seconds until the next look while something outside is waited for."""
+        return SOON
+
+    @property
+    def at_weight(self) -> str:
+        """The canary's weight as it was last set."""
+        return f"{self.run.desired}%"
+
+    def weight_to(self, after: int) -> str:
+        """The change from the present weight to `after`."""
+        return words.move(self.run.desired, after)
+
+    @cached_property
+    def routes(self) -> tuple[WeightedRoute, ...]:
+        """The routes that carry the pair; empty when they could not be read."""
+        routes = self.seen.mesh.routes
+        return () if isinstance(routes, Problem) else routes.routes
+
+    @cached_property
+    def rule(self) -> Document | None:
+        """The DestinationRule, if it could be read."""
+        rule = self.seen.mesh.rule
+        return None if isinstance(rule, Problem) else rule
+
+    @cached_property
+    def mesh_problem(self) -> Problem | None:
+        """What keeps the mesh from carrying this shift, VirtualService first."""
+        mesh, spec = self.seen.mesh, self.run.spec
+        if not self.seen.service_exists:
+            fix = f"create it, or set spec.service to a Service in namespace {mesh.target.namespace}"
+            return Problem(Reason.SERVICE_NOT_FOUND, f"spec.service: there is no Service {spec.service!r}; {fix}")
+        if isinstance(mesh.routes, Problem):
+            return mesh.routes
+        if isinstance(mesh.rule, Problem):
+            return mesh.rule
+        if mesh.stable_labels is None:
+            return self._no_subset("stable", spec.stable.name)
+        if mesh.canary_labels is None and self.run.phase is not Phase.PENDING:
+            return self._no_subset("canary", spec.canary.name)
+        return None
+
+    def _no_subset(self, arm: str, name: str) -> Problem:
+        rule = (self.rule or {}).get("metadata", {}).get("name", "")
+        return Problem(
+            Reason.SUBSET_NOT_FOUND,
+            f"spec.{arm}.subset: DestinationRule {rule} has no subset {name!r}; add it there"
+            + (", or give spec.canary.labels so that it can be added" if arm == "canary" else ""),
+        )
+
+    @cached_property
+    def strange_routes(self) -> tuple[WeightedRoute, ...]:
+        """Routes that say neither what was last seen nor what is to come: somebody else wrote them."""
+        ours = {self.run.desired, self.run.confirmed}
+        if None in ours:
+            return ()
+        return tuple(
+            route for route in self.routes if not any(percent is not None and is_at(route, percent) for percent in ours)
+        )
+
+    @cached_property
+    def goal(self) -> int | None:
+        """The next weight the steps ask for, None after the last."""
+        return next_weight(self.run.spec.steps, self.run.step)
+
+    @cached_property
+    def assessment(self) -> Assessment:
+        """The judge's view at the present weight with the next one in mind."""
+        goal = None if self.goal is None else self.goal / 100
+        return self.run.evidence.assess(self.run.desired / 100, goal)
+
+    def decide(
+        self,
+        kind: Kind,
+        reason: str,
+        message: str,
+        *,
+        run: Run | None = None,
+        phase: Phase | None = None,
+        again: float | None = None,
+        edits: tuple[Patch | Creation, ...] = (),
+        stalled: bool = False,
+        drifted: bool = False,
+        release: bool = False,
+        command: CommandResult | None = None,
+    ) -> Decision:
+        """A decision about this run.  A changed run is looked at again at once, an unchanged one at its next tick."""
+        new = run or self.run
+        if again is None:
+            at_once = bool(edits) or (run is not None and run != self.run)
+            again = 0.0 if at_once else self.until_tick()
+        assessment = None if new.phase is Phase.PENDING else self.assessment
+        return Decision(
+            kind,
+            reason,
+            message,
+            phase or new.phase,
+            new,
+            again,
+            edits=edits,
+            stalled=stalled,
+            drifted=drifted,
+            release=release,
+            assessment=assessment,
+            command=command,
+        )
+
+    def until_tick(self, *instants: float) -> float:
+        """Seconds until the next tick is due, or until the first of `instants` if that is sooner."""
+        now = self.seen.now
+        due = next_tick(self.run.evidence.until, self.run.spec.analysis.judge.interval, self.seen.timing.lag)
+        return max(0.05, min([due, *(instant for instant in instants if instant > now)]) - now)

@@ -1,0 +1,158 @@
+"""From nothing to the first weight: make before break, one persisted state at a time.
+
+Objects that may be created are created, then the canary's subset is added, each settled before anything builds on it;
+then pods must be ready, and stable's own failure rate known.  Only then does the first step begin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from meshshift.core import words
+from meshshift.core.decision import Creation, Decision, Kind
+from meshshift.core.judge import Evidence
+from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
+from meshshift.core.mesh.documents import Problem, Reason
+from meshshift.core.mesh.subsets import add_subset_patch
+from meshshift.core.observation import TelemetryFailure
+from meshshift.core.run import Phase, begin
+from meshshift.core.spec import CreatePolicy, OnInconclusive
+from meshshift.core.steps import FULL
+from meshshift.core.telemetry import BadData, NoData
+
+if TYPE_CHECKING:
+    from meshshift.core.look import Look
+
+
+def start(look: Look, message: str, reason: str = "Started") -> Decision:
+    """A fresh run with fresh evidence, of the spec as it is now."""
+    seen, analysis = look.seen, look.seen.spec.analysis
+    evidence = Evidence.begin(analysis.indicators, analysis.judge, at=seen.now)
+    run = begin(seen.fresh_id, seen.spec, seen.spec_hash, evidence, seen.now)
+    return Decision(Kind.PREPARE, reason, message, Phase.PENDING, run, 0.0)
+
+
+def may_create(look: Look) -> bool:
+    """Is what is missing something that `create: IfMissing` lets this run create?"""
+    run, mesh = look.run, look.seen.mesh
+    allowed = run.phase is Phase.PENDING and run.spec.create is CreatePolicy.IF_MISSING and look.seen.service_exists
+    return allowed and (_is(mesh.rule, Reason.NO_DESTINATION_RULE) or _is(mesh.routes, Reason.NO_VIRTUAL_SERVICE))
+
+
+def creating(look: Look) -> Decision | None:
+    """First the DestinationRule and, once it has settled, the VirtualService, with all traffic on stable."""
+    if not may_create(look):
+        return None
+    spec, target = look.run.spec, look.seen.mesh.target
+    if not _is(look.seen.mesh.rule, Reason.NO_DESTINATION_RULE):
+        message = f"creating VirtualService {target.service}, all traffic on {spec.stable.name}"
+        return _settling(look, "the DestinationRule") or _create(look, new_virtual_service(target), message)
+    if not (spec.stable.labels and spec.canary.labels):
+        text = (
+            "spec.create is IfMissing and there is no DestinationRule: give spec.stable.labels and spec.canary.labels"
+        )
+        return look.decide(Kind.HOLD, "LabelsMissing", text, stalled=True)
+    document = new_destination_rule(target, spec.stable.labels, spec.canary.labels)
+    return _create(look, document, f"creating DestinationRule {target.service}")
+
+
+def _is(found: object, reason: Reason) -> bool:
+    return isinstance(found, Problem) and found.reason is reason
+
+
+def preparing(look: Look) -> Decision | None:
+    """Everything between the start of a run and its first step."""
+    if look.run.phase is not Phase.PENDING:
+        return None
+    for rule in (_already_there, _add_subset, _unready, _unlearned):
+        decision = rule(look)
+        if decision is not None:
+            return decision
+    run = look.run.enter(0, look.seen.now)
+    return look.decide(
+        Kind.ADVANCE, "FirstStep", f"{words.move(0, run.desired)}: the first weight is on faith", run=run
+    )
+
+
+def _already_there(look: Look) -> Decision | None:
+    """Traffic that is not where a shift begins: with the canary already (done), or mid-way (somebody's doing)."""
+    shares = [route.percent for route in look.routes]
+    if all(share == FULL for share in shares):
+        message = f"{look.canary} already receives all traffic of {look.run.spec.service}"
+        run = replace(look.run, desired=100, confirmed=100, weight_since=look.seen.now)
+        return look.decide(Kind.END, "AlreadyShifted", message, run=run.end(Phase.SUCCEEDED, look.seen.now))
+    if any(share > 0 for share in shares) and look.run.confirmed is not None:
+        shown = ", ".join(f"{route} at {float(route.percent):g}%" for route in look.routes)
+        message = (
+            f"{look.canary} already receives part of the traffic ({shown}) although this run has not begun: set its weight "
+            "to 0, or annotate with meshshift.io/command: resume to begin from there"
+        )
+        return look.decide(Kind.HOLD, "WeightsMidWay", message, stalled=True)
+    return None
+
+
+def _add_subset(look: Look) -> Decision | None:
+    """Add the canary's subset where it is missing, and let it settle before any route may name it."""
+    run, canary = look.run, look.run.spec.canary
+    if look.seen.mesh.canary_labels is not None or look.rule is None:
+        return _settling(look, f"subset {canary.name}") if run.added_subset else None
+    if not canary.labels:
+        text = (
+            f"spec.canary.subset: the DestinationRule has no subset {canary.name!r}; add it, or give spec.canary.labels"
+        )
+        return look.decide(Kind.HOLD, "SubsetNotFound", text, stalled=True)
+    patch = add_subset_patch(look.rule, canary.name, canary.labels, like=run.spec.stable.name)
+    message = f"adding subset {canary.name} to the DestinationRule"
+    if isinstance(patch, Problem) or patch is None:
+        text = patch.message if patch else message
+        return look.decide(Kind.HOLD, patch.reason if patch else "SubsetNotFound", text, stalled=True)
+    run = replace(run, added_subset=True, settle_until=None)
+    return look.decide(Kind.PREPARE, "AddingSubset", message, run=run, edits=(patch,), again=0.0)
+
+
+def _unready(look: Look) -> Decision | None:
+    endpoints, spec = look.seen.endpoints, look.run.spec
+    for arm, subset, ready in (
+        ("stable", spec.stable.name, endpoints.stable_ready),
+        ("canary", spec.canary.name, endpoints.canary_ready),
+    ):
+        if ready == 0:
+            message = f"waiting for a ready pod of the {arm} subset {subset}"
+            return look.decide(Kind.WAIT, f"{arm.capitalize()}NotReady", message, again=look.soon)
+    return None
+
+
+def _unlearned(look: Look) -> Decision | None:
+    """Stable's own rate and the traffic are learned from the windows before the first weight."""
+    run, found = look.run, look.seen.telemetry
+    if run.warmed or run.skip is not None:
+        return None
+    if isinstance(found, NoData):
+        late = look.seen.now - run.step_since > run.spec.analysis.step_timeout
+        if late and run.spec.analysis.on_inconclusive is OnInconclusive.ADVANCE:
+            return None
+        return look.decide(
+            Kind.WAIT, "NoTraffic", f"waiting for traffic to learn from: {found.reason}", again=look.soon
+        )
+    if isinstance(found, TelemetryFailure | BadData):
+        text = found.message if isinstance(found, TelemetryFailure) else found.reason
+        return look.decide(Kind.HOLD, "TelemetryUnavailable", f"waiting for telemetry: {text}", again=look.soon)
+    return look.decide(Kind.WAIT, "Learning", f"learning how {run.spec.stable.name} does", again=1.0)
+
+
+def _create(look: Look, document: dict[str, object], message: str) -> Decision:
+    run = replace(look.run, settle_until=None)
+    return look.decide(Kind.PREPARE, "Creating", message, run=run, edits=(Creation(document),), again=0.0)
+
+
+def _settling(look: Look, what: str) -> Decision | None:
+    """Wait until what was just added has reached every proxy; the wait is persisted before it is relied on."""
+    run, now = look.run, look.seen.now
+    if run.settle_until is None:
+        run = replace(run, settle_until=now + look.seen.timing.settle)
+        return look.decide(Kind.PREPARE, "Settling", f"{what} settles", run=run)
+    if now < run.settle_until:
+        left = run.settle_until - now
+        return look.decide(Kind.PREPARE, "Settling", f"{what} settles for {words.duration(left)} more", again=left)
+    return None

@@ -1,0 +1,182 @@
+"""The rules of a run under way: what forbids an increase, what it waits for, and the increase itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from meshshift.core import words
+from meshshift.core.decision import Decision, Kind
+from meshshift.core.mesh.documents import Problem
+from meshshift.core.mesh.route_edits import weight_patches
+from meshshift.core.mesh.weighted_route import at_percent
+from meshshift.core.observation import TelemetryFailure
+from meshshift.core.run import Hold, Outcome, Phase, Skip
+from meshshift.core.spec import OnFailure, OnInconclusive, Pause, SetWeight
+from meshshift.core.steps import FULL
+from meshshift.core.telemetry import BadData, NoData
+
+if TYPE_CHECKING:
+    from meshshift.core.look import Look
+
+
+def regression_proven(look: Look) -> Decision | None:
+    """The canary is proven worse than tolerated: back, or hold if that is what the user wants."""
+    if look.run.phase is not Phase.PROGRESSING or look.run.hold is Hold.REGRESSION or not look.assessment.regression:
+        return None
+    why = words.regression(look.assessment, look.run.evidence.settings.false_rollback)
+    if look.run.spec.on_failure is OnFailure.PAUSE:
+        run = replace(look.run, hold=Hold.REGRESSION, outcome=Outcome("RegressionProven", f"{look.at_weight}: {why}"))
+        message = f"{look.at_weight}: {why}; paused by onFailure: Pause"
+        return look.decide(Kind.PAUSE, "RegressionProven", message, run=run, phase=Phase.PAUSED, stalled=True)
+    message = f"{look.weight_to(0)}: {why}"
+    return look.decide(Kind.ROLL_BACK, "RegressionProven", message, run=look.run.roll_back("RegressionProven", message))
+
+
+def apply_weight(look: Look) -> Decision | None:
+    """Bring the mesh to the intent, then take note that it is there."""
+    run = look.run
+    if not at_percent(look.routes, run.desired):
+        edits = weight_patches(look.routes, run.desired)
+        if isinstance(edits, Problem):
+            return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True)
+        message = f"setting {look.canary} to {run.desired}%"
+        return look.decide(Kind.APPLY, "SettingWeight", message, edits=edits, again=0.0)
+    if not run.applied:
+        message = f"{look.canary} is at {run.desired}%"
+        return look.decide(Kind.APPLY, "WeightSet", message, run=run.confirm(look.seen.now))
+    return None
+
+
+def promoted_by_person(look: Look) -> Decision | None:
+    """A person's promotion stands in for the proof and the waiting, never for ready pods or settled subsets."""
+    run, seen = look.run, look.seen
+    if run.skip is None or run.upcoming is None:
+        return None
+    step = len(run.spec.steps) - 1 if run.skip is Skip.FULL else run.step + 1
+    if run.skip is Skip.FULL:
+        step = next(i for i, s in enumerate(run.spec.steps) if isinstance(s, SetWeight) and s.percent == FULL)
+    entered = run.enter(max(step, run.step + 1), seen.now)
+    message = f"{words.move(run.desired, entered.desired)}: promoted by a person"
+    return look.decide(Kind.PROMOTE, "PromotedByPerson", message, run=entered)
+
+
+def promoting(look: Look) -> Decision | None:
+    """All traffic is on the canary: let that settle, then it is done.  There is nothing left to compare it with."""
+    run, now = look.run, look.seen.now
+    if run.phase is not Phase.PROMOTING:
+        return None
+    if run.settle_until is not None and now < run.settle_until:
+        message = f"{look.canary} has all traffic; settling"
+        return look.decide(Kind.PROMOTE, "Promoting", message, again=run.settle_until - now)
+    took = words.duration(now - run.started)
+    message = f"{look.canary} serves all traffic of {run.spec.service}, {took} after the shift began"
+    outcome = Outcome("Promoted", message)
+    return look.decide(
+        Kind.END, "Promoted", message, run=replace(run.end(Phase.SUCCEEDED, now), outcome=outcome), again=0.0
+    )
+
+
+def telemetry_missing(look: Look) -> Decision | None:
+    """No increase on evidence that is not current: Prometheus silent, or no traffic.  Neither is a failure."""
+    run, seen = look.run, look.seen
+    found = seen.telemetry
+    if isinstance(found, TelemetryFailure):
+        return look.decide(
+            Kind.HOLD, "TelemetryUnavailable", f"{look.at_weight}: held, {found.message}", again=look.soon
+        )
+    if isinstance(found, BadData):
+        return look.decide(Kind.HOLD, "TelemetryUnusable", f"{look.at_weight}: held, {found.reason}", again=look.soon)
+    if isinstance(found, NoData) and not _is_timed_out(look):
+        return look.decide(Kind.HOLD, "NoTraffic", f"{look.at_weight}: held, {found.reason}", again=look.soon)
+    if not run.warmed:
+        return look.decide(
+            Kind.WAIT, "Learning", f"{look.at_weight}: learning how {run.spec.stable.name} does", again=1.0
+        )
+    age = seen.now - run.evidence.until
+    if found is None and age > 2 * run.spec.analysis.judge.interval + seen.timing.lag + 1 and run.desired > 0:
+        message = f"{look.at_weight}: held, the last telemetry is {words.duration(age)} old"
+        return look.decide(Kind.HOLD, "TelemetryStale", message)
+    return None
+
+
+def waiting(look: Look) -> Decision | None:
+    """Pauses, the least time on a weight, and the warm-up of the canary's pods."""
+    run, now = look.run, look.seen.now
+    if isinstance(run.current, Pause) and run.current.seconds is None:
+        message = f"{look.at_weight}: waiting for a person: annotate with meshshift.io/command: promote, or abort"
+        return look.decide(Kind.PAUSE, "PauseStep", message, phase=Phase.PAUSED)
+    until = _not_before(look)
+    if now >= until:
+        return None
+    reason = "PauseStep" if isinstance(run.current, Pause) else "Dwell"
+    message = f"{_ahead(look)} in {words.duration(until - now)}" + (f": {_state(look)}" if run.desired else "")
+    return look.decide(Kind.WAIT, reason, message, again=look.until_tick(until))
+
+
+def timed_out(look: Look) -> Decision | None:
+    """The step's time is up without proof in either direction."""
+    if _may_advance(look) or not _is_timed_out(look):
+        return None
+    analysis = look.run.spec.analysis
+    why = f"not proven within stepTimeout {words.duration(analysis.step_timeout)}: {_state(look)}"
+    match analysis.on_inconclusive:
+        case OnInconclusive.HOLD:
+            message = f"{_ahead(look)}: {why}; held until proven, or until promote or abort"
+            return look.decide(Kind.HOLD, "StepTimeout", message, stalled=True)
+        case OnInconclusive.ROLLBACK:
+            message = f"{look.weight_to(0)}: {why}"
+            return look.decide(Kind.ROLL_BACK, "StepTimeout", message, run=look.run.roll_back("StepTimeout", message))
+        case OnInconclusive.ADVANCE:
+            return _enter_next(look, "StepTimeout", why)
+
+
+def advance(look: Look) -> Decision:
+    """Nothing forbids it any more: the next step, if it is proven; the last rule, so it always speaks."""
+    run = look.run
+    if not _may_advance(look):
+        return look.decide(Kind.WAIT, "NotYetProven", f"{_ahead(look)}: {words.unproven(look.assessment)}")
+    if run.upcoming is None:
+        settle = look.seen.now + look.seen.timing.settle
+        message = f"{look.canary} has all traffic; settling"
+        done = replace(run, phase=Phase.PROMOTING, settle_until=settle)
+        return look.decide(Kind.PROMOTE, "Promoting", message, run=done)
+    if isinstance(run.upcoming, Pause):
+        return _enter_next(look, "Pausing", "the steps pause here")
+    return _enter_next(look, "ProvenNotWorse", words.proven(look.assessment) if run.desired else "nothing to prove yet")
+
+
+def _may_advance(look: Look) -> bool:
+    run = look.run
+    return isinstance(run.upcoming, Pause) or run.upcoming is None or run.desired == 0 or look.assessment.allowed
+
+
+def _is_timed_out(look: Look) -> bool:
+    return look.seen.now - look.run.step_since > look.run.spec.analysis.step_timeout
+
+
+def _enter_next(look: Look, reason: str, why: str) -> Decision:
+    entered = look.run.enter(look.run.step + 1, look.seen.now)
+    paused = entered.desired == look.run.desired
+    change = look.at_weight if paused else words.move(look.run.desired, entered.desired)
+    return look.decide(Kind.ADVANCE, reason, f"{change}: {why}", run=entered)
+
+
+def _not_before(look: Look) -> float:
+    """The instant before which the step under way may not be left."""
+    run = look.run
+    if isinstance(run.current, Pause):
+        return run.step_since + (run.current.seconds or 0.0)
+    if run.upcoming is None or run.desired == 0:
+        return run.step_since
+    held = (run.weight_since or look.seen.now) + run.spec.min_step
+    ready = look.seen.endpoints.canary_ready_since
+    return max(held, ready + run.spec.analysis.warmup) if ready is not None else held
+
+
+def _ahead(look: Look) -> str:
+    return look.at_weight if look.goal is None else look.weight_to(look.goal)
+
+
+def _state(look: Look) -> str:
+    return words.proven(look.assessment) if look.assessment.allowed else words.unproven(look.assessment)

@@ -1,0 +1,107 @@
+"""The way back to stable: weights first, then what was added, each settled before the next goes.
+
+The order is the reverse of preparing: a subset may only go once no proxy can still hold a route that names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from meshshift.core import words
+from meshshift.core.decision import Decision, Kind
+from meshshift.core.mesh.documents import Problem
+from meshshift.core.mesh.route_edits import drop_canary_patches, weight_patches
+from meshshift.core.mesh.subsets import remove_subset_patch, subset_labels
+from meshshift.core.mesh.weighted_route import at_percent
+from meshshift.core.preparing import start
+from meshshift.core.run import Phase
+
+if TYPE_CHECKING:
+    from meshshift.core.look import Look
+    from meshshift.core.mesh.documents import Patch
+
+
+def restoring(look: Look) -> Decision | None:
+    """Take the next step back, whatever else is the case: from here on no rule can stop it."""
+    if look.run.phase is not Phase.ROLLING_BACK:
+        return None
+    if isinstance(look.seen.mesh.routes, Problem):
+        return _nothing_to_restore(look, look.seen.mesh.routes)
+    return _weights(look) or _settle(look, "weights") or _added(look) or _done(look)
+
+
+def _weights(look: Look) -> Decision | None:
+    if at_percent(look.routes, 0):
+        return None
+    endpoints, stable = look.seen.endpoints, look.run.spec.stable.name
+    if endpoints.stable_ready == 0 and endpoints.canary_ready > 0:
+        message = f"cannot go back: subset {stable} has no ready pod; start its pods and the traffic follows"
+        return look.decide(Kind.HOLD, "StableNotReady", message, stalled=True, again=look.soon)
+    edits = weight_patches(look.routes, 0)
+    if isinstance(edits, Problem):
+        return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True, again=look.soon)
+    run = replace(look.run, settle_until=None, settled_stage="")
+    return look.decide(Kind.RESTORE, _reason(look), _message(look), run=run, edits=edits, again=0.0)
+
+
+def _added(look: Look) -> Decision | None:
+    """Take out what this run added: its destinations, then, once no proxy can hold them, its subset as it was added."""
+    if not look.run.added_subset:
+        return None
+    destinations = drop_canary_patches(look.routes)
+    if destinations:
+        return _edit(look, destinations)
+    settling = _settle(look, "destinations")
+    if settling or look.rule is None:
+        return settling
+    if subset_labels(look.rule, look.canary) != look.run.spec.canary.labels:
+        return None
+    patch = remove_subset_patch(look.rule, look.canary)
+    return _edit(look, (patch,)) if patch else None
+
+
+def _edit(look: Look, edits: tuple[Patch, ...]) -> Decision:
+    return look.decide(Kind.RESTORE, _reason(look), _message(look), edits=edits, again=0.0)
+
+
+def _settle(look: Look, stage: str) -> Decision | None:
+    """Let one stage reach every proxy; stages that have settled once are not waited for again."""
+    run, now = look.run, look.seen.now
+    if _STAGES.index(run.settled_stage) > _STAGES.index(stage):
+        return None
+    if run.settled_stage != stage or run.settle_until is None:
+        run = replace(run, confirmed=0, settled_stage=stage, settle_until=now + look.seen.timing.settle)
+        return look.decide(Kind.RESTORE, _reason(look), _message(look), run=run, again=look.seen.timing.settle)
+    left = run.settle_until - now
+    return look.decide(Kind.RESTORE, _reason(look), _message(look), again=left) if left > 0 else None
+
+
+_STAGES = ("", "weights", "destinations")
+
+
+def _done(look: Look) -> Decision:
+    run = look.run
+    if look.seen.deleted:
+        return look.decide(Kind.END, _reason(look), _message(look), release=True, again=0.0)
+    if run.restart:
+        return start(look, f"the spec changed: a shift to {look.seen.spec.canary.name} begins anew")
+    ended = run.end(Phase.ROLLED_BACK, look.seen.now)
+    return look.decide(Kind.END, _reason(look), _message(look), run=ended, again=0.0)
+
+
+def _nothing_to_restore(look: Look, problem: Problem) -> Decision:
+    """No route carries the pair any more: a deletion must not wait for it, a person may want to know."""
+    if look.seen.deleted:
+        message = f"{_message(look)}; {problem.message}"
+        return look.decide(Kind.END, problem.reason, message, release=True, again=0.0)
+    message = f"cannot go back: {problem.message}"
+    return look.decide(Kind.HOLD, problem.reason, message, stalled=True, again=look.soon)
+
+
+def _reason(look: Look) -> str:
+    return look.run.outcome.reason if look.run.outcome else "RollingBack"
+
+
+def _message(look: Look) -> str:
+    return look.run.outcome.message if look.run.outcome else words.move(look.run.desired, 0)

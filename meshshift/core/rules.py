@@ -1,0 +1,189 @@
+"""The ordered rules that turn one look at the world into one decision; the first rule that speaks wins.
+
+The order is the safety argument in short: what a person or the API says about the object comes first, then the way back
+once it was taken, then everything that forbids an increase, and only when nothing forbids it, the increase.  No
+rule after `regression_proven` can run with a proven regression, none after `canary_not_ready` without a ready pod, none
+after `weights_drifted` on a mesh that somebody else has edited.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from meshshift.core.commands import commanded
+from meshshift.core.decision import Decision, Kind
+from meshshift.core.look import IDLE, Look
+from meshshift.core.preparing import creating, may_create, preparing, start
+from meshshift.core.progressing import (
+    advance,
+    apply_weight,
+    promoted_by_person,
+    promoting,
+    regression_proven,
+    telemetry_missing,
+    timed_out,
+    waiting,
+)
+from meshshift.core.restoring import restoring
+from meshshift.core.run import Hold, Phase, Run
+from meshshift.core.spec import OnDelete
+from meshshift.core.telemetry import Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshshift.core.mesh.documents import Problem
+    from meshshift.core.observation import Observation
+
+
+def decide(observation: Observation) -> Decision:
+    """The decision that this look leads to; pure, total and deterministic."""
+    look = Look(observation, _learn(observation))
+    for rule in RULES:
+        decision = rule(look)
+        if decision is not None:
+            return decision
+    raise AssertionError("the last rule always speaks")
+
+
+def invalid(problem: Problem, run: Run | None) -> Decision:
+    """The spec cannot be carried out: nothing in the mesh is touched until it is edited."""
+    phase = run.phase if run and not run.phase.ended else Phase.FAILED
+    return Decision(Kind.HOLD, problem.reason, problem.message, phase, run, IDLE, stalled=True)
+
+
+def _learn(observation: Observation) -> Run | None:
+    """Add what telemetry brought to the run's evidence, each window once, with what was known before it."""
+    run, tick = observation.run, observation.telemetry
+    if run is None or run.phase.ended:
+        return run
+    if observation.warm and not run.warmed:
+        evidence = run.evidence
+        for window in observation.warm:
+            evidence = evidence.warm(window)
+        return replace(run, evidence=evidence, warmed=True)
+    if isinstance(tick, Tick) and run.warmed:
+        since = observation.endpoints.canary_ready_since
+        warming_up = since is not None and tick.end < since + run.spec.analysis.warmup
+        return replace(run, evidence=run.evidence.see(tick, warming_up=warming_up))
+    return run
+
+
+def deleted(look: Look) -> Decision | None:
+    """A deleted shift gives its traffic back to stable, unless it ended, or was told to leave traffic alone."""
+    if not look.seen.deleted:
+        return None
+    run = look.started
+    if run is None or run.phase.ended or run.spec.on_delete is OnDelete.LEAVE:
+        left = f", traffic left with {run.desired}% on {run.spec.canary.name}" if run and not run.phase.ended else ""
+        phase = run.phase if run else Phase.PENDING
+        return Decision(Kind.END, "Deleted", f"the TrafficShift is deleted{left}", phase, run, IDLE, release=True)
+    if run.phase is Phase.ROLLING_BACK:
+        return None
+    turned = run.roll_back("Deleted", "the TrafficShift was deleted")
+    return look.decide(Kind.ROLL_BACK, "Deleted", f"{look.weight_to(0)}: the TrafficShift was deleted", run=turned)
+
+
+def no_run(look: Look) -> Decision | None:
+    """Begin a run where there is none, and a new one once the spec of one that ended has changed."""
+    run = look.started
+    if run is not None and not (run.phase.ended and run.spec_hash != look.seen.spec_hash):
+        return None
+    seen = look.seen
+    return start(look, f"{seen.spec.service}: a shift from {seen.spec.stable.name} to {seen.spec.canary.name} begins")
+
+
+def ended(look: Look) -> Decision | None:
+    """A shift that ended stays as a record."""
+    run = look.run
+    if not run.phase.ended:
+        return None
+    outcome = run.outcome
+    stalled = run.phase is not Phase.SUCCEEDED
+    reason = outcome.reason if outcome else str(run.phase)
+    message = outcome.message if outcome else str(run.phase)
+    return Decision(Kind.END, reason, message, run.phase, run, IDLE, stalled=stalled)
+
+
+def paused(look: Look) -> Decision | None:
+    """No increase while a person holds the shift; the guard in `regression_proven` stays on (ADR 0003)."""
+    run = look.run
+    if run.hold is Hold.REGRESSION and run.outcome is not None:
+        message = (
+            f"{run.outcome.message}; held by onFailure: Pause: abort rolls back, resume goes on with fresh evidence"
+        )
+        return look.decide(Kind.PAUSE, run.outcome.reason, message, phase=Phase.PAUSED, stalled=True)
+    if run.hold is Hold.PERSON:
+        message = f"{look.at_weight}: paused by {run.held_by}; resume goes on"
+        return look.decide(Kind.PAUSE, "PausedByPerson", message, phase=Phase.PAUSED)
+    if look.seen.spec.paused:
+        message = f"{look.at_weight}: spec.paused is true; set it to false to go on"
+        return look.decide(Kind.PAUSE, "PausedBySpec", message, phase=Phase.PAUSED)
+    return None
+
+
+def run_changed(look: Look) -> Decision | None:
+    """The spec changed under way: back to stable first, then a new run of the new spec."""
+    if look.run.spec_hash == look.seen.spec_hash:
+        return None
+    message = f"{look.weight_to(0)}: the spec changed; back to {look.run.spec.stable.name}, then a new run"
+    turned = look.run.roll_back("SpecChanged", message, restart=True)
+    return look.decide(Kind.ROLL_BACK, "SpecChanged", message, run=turned)
+
+
+def mesh_missing(look: Look) -> Decision | None:
+    """Objects that the shift needs are not there, or not fit: say which, touch nothing."""
+    problem = look.mesh_problem
+    if problem is None or may_create(look):
+        return None
+    return look.decide(Kind.HOLD, problem.reason, problem.message, stalled=True, again=look.soon)
+
+
+def weights_drifted(look: Look) -> Decision | None:
+    """Somebody else wrote the weights: neither fight nor build on what the run did not set."""
+    strange = look.strange_routes
+    if not strange or look.run.phase is Phase.PENDING:
+        return None
+    where = ", ".join(f"{route.owner} gives {look.canary} {float(route.percent):g}%" for route in strange)
+    message = (
+        f"{where}, but {look.run.desired}% was set: somebody else changed it. Set it back, or annotate with "
+        "meshshift.io/command: resume (set it again) or abort (back to stable)"
+    )
+    return look.decide(Kind.PAUSE, "Drifted", message, phase=Phase.PAUSED, drifted=True, stalled=True)
+
+
+def canary_not_ready(look: Look) -> Decision | None:
+    """No ready pod behind the canary: with weight on it users fail for certain (503 UH), so it goes back at once."""
+    if look.seen.endpoints.canary_ready > 0 or look.run.phase is Phase.PENDING:
+        return None
+    canary = look.canary
+    if look.run.desired == 0 and look.run.confirmed == 0:
+        message = f"waiting for a ready pod of subset {canary}"
+        return look.decide(Kind.WAIT, "CanaryNotReady", message, again=look.soon)
+    message = f"{look.weight_to(0)}: subset {canary} has no ready pod left"
+    return look.decide(Kind.ROLL_BACK, "CanaryLost", message, run=look.run.roll_back("CanaryLost", message))
+
+
+RULES: tuple[Callable[[Look], Decision | None], ...] = (
+    deleted,
+    commanded,
+    no_run,
+    ended,
+    restoring,
+    mesh_missing,
+    weights_drifted,
+    canary_not_ready,
+    regression_proven,
+    paused,
+    run_changed,
+    creating,
+    preparing,
+    apply_weight,
+    promoted_by_person,
+    promoting,
+    telemetry_missing,
+    waiting,
+    timed_out,
+    advance,
+)

@@ -1,0 +1,71 @@
+"""The state of a run as the text in `status.checkpoint`, from which any controller can go on.
+
+The run's spec is stored as its wire form with defaults, so what a run was started with does not change with a later
+release's defaults.  The text is the controller's own: nobody else has to understand it, and a text that cannot be read is
+said, not guessed around.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meshshift.api.convert import InvalidSpec, spec_from_wire
+from meshshift.core.judge import Evidence
+from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+_ENUMS = {"phase": Phase, "hold": Hold, "skip": Skip}
+_OBJECTS = {"spec", "evidence", "outcome"}
+
+
+class UnreadableCheckpoint(ValueError):
+    """The text is not a checkpoint of this release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run and the wire form of the spec it was started with."""
+
+    run: Run
+    wire_spec: Mapping[str, Any]
+
+
+def encode(checkpoint: Checkpoint) -> str:
+    """Compact JSON; equal checkpoints give equal text."""
+    run = checkpoint.run
+    fields = {field.name: getattr(run, field.name) for field in dataclasses.fields(run) if field.name not in _OBJECTS}
+    state = {
+        "format": FORMAT,
+        "spec": checkpoint.wire_spec,
+        "evidence": run.evidence.to_json(),
+        "outcome": None if run.outcome is None else [run.outcome.reason, run.outcome.message],
+        **{name: value for name, value in fields.items() if value is not None},
+    }
+    return json.dumps(state, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def decode(text: str, namespace: str) -> Checkpoint:
+    """The checkpoint in `text`; raises UnreadableCheckpoint."""
+    try:
+        state = json.loads(text)
+        if state.pop("format") != FORMAT:
+            raise UnreadableCheckpoint("it was written by another release")
+        wire_spec, outcome = state.pop("spec"), state.pop("outcome")
+        enums = {name: kind(state.pop(name)) for name, kind in _ENUMS.items() if name in state}
+        run = Run(
+            spec=spec_from_wire(wire_spec, namespace=namespace),
+            evidence=Evidence.from_json(state.pop("evidence")),
+            outcome=None if outcome is None else Outcome(*outcome),
+            confirmed=state.pop("confirmed", None),
+            **enums,
+            **state,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, InvalidSpec) as error:
+        raise UnreadableCheckpoint(f"{type(error).__name__}: {error}") from error
+    return Checkpoint(run, wire_spec)

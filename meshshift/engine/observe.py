@@ -1,0 +1,150 @@
+"""One look at the world for one shift: caches for objects, Prometheus for the windows that are due, a clock for now."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meshshift.core.mesh.documents import Problem, Target
+from meshshift.core.mesh.routes import find_routes
+from meshshift.core.mesh.subsets import find_rule, subset_labels
+from meshshift.core.observation import Command, Endpoints, MeshView, Observation, TelemetryFailure, Timing
+from meshshift.core.pods import arm_of, ready_since
+from meshshift.core.run import Phase
+from meshshift.core.telemetry import Arm, BadData, NoData, Tick, difference
+from meshshift.core.ticks import Window, due_window, warm_windows
+from meshshift.engine.ports import QueryError, ServiceId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshshift.core.run import Run
+    from meshshift.core.spec import ShiftSpec
+    from meshshift.engine.ports import Telemetry
+    from meshshift.engine.world import Document, World
+
+COMMAND_ANNOTATION = "meshshift.io/command"
+Reading = Tick | NoData | BadData | TelemetryFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The shift that is looked at: its document, what it asks for, and the run under way."""
+
+    document: Document
+    spec: ShiftSpec
+    spec_hash: str
+    run: Run | None
+    command: Command | None
+
+    @property
+    def namespace(self) -> str:
+        """The shift's namespace, which is its Service's."""
+        return str(self.document["metadata"]["namespace"])
+
+    @property
+    def effective(self) -> ShiftSpec:
+        """The spec that the mesh is read by: the run's own while there is one."""
+        return self.run.spec if self.run else self.spec
+
+
+@dataclass(frozen=True, slots=True)
+class _Pods:
+    endpoints: Endpoints
+    canary: Arm
+    stable: Arm
+
+
+async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: Timing, now: float) -> Observation:
+    """Everything that the rules may depend on, at the unix time `now`."""
+    spec, metadata = subject.effective, subject.document["metadata"]
+    mesh = _mesh(subject, world)
+    service = world.services.get((subject.namespace, spec.service))
+    pods = _pods(subject, world, mesh, service)
+    reading, warm = await _read(subject, pods, telemetry, timing, now)
+    return Observation(
+        now=now,
+        timing=timing,
+        generation=int(metadata.get("generation", 0)),
+        spec=subject.spec,
+        spec_hash=subject.spec_hash,
+        fresh_id=secrets.token_hex(4),
+        deleted=bool(metadata.get("deletionTimestamp")),
+        command=subject.command,
+        run=subject.run,
+        service_exists=service is not None,
+        mesh=mesh,
+        endpoints=pods.endpoints,
+        telemetry=reading,
+        warm=warm,
+    )
+
+
+def _mesh(subject: Subject, world: World) -> MeshView:
+    spec = subject.effective
+    target = Target(spec.service, subject.namespace, spec.stable.name, spec.canary.name, world.cluster_domain)
+    selected = [
+        document
+        for selector in spec.virtual_services
+        if (document := world.virtual_services.get((selector.namespace, selector.name)))
+    ]
+    services = selected if spec.virtual_services else world.virtual_services.of(target.host)
+    rule = find_rule(_rules(subject, world, target), target, spec.destination_rule)
+    stable, canary = (
+        (None, None)
+        if isinstance(rule, Problem)
+        else (subset_labels(rule, arm.name) for arm in (spec.stable, spec.canary))
+    )
+    return MeshView(target, find_routes(services, target, spec.virtual_services), rule, stable, canary)
+
+
+def _rules(subject: Subject, world: World, target: Target) -> list[Document]:
+    named = subject.effective.destination_rule
+    if named is None:
+        return world.destination_rules.of(target.host)
+    found = world.destination_rules.get((subject.namespace, named))
+    return [] if found is None else [found]
+
+
+def _pods(subject: Subject, world: World, mesh: MeshView, service: Document | None) -> _Pods:
+    """The pods behind the Service that belong to either subset, as Istio would select them."""
+    selector = ((service or {}).get("spec") or {}).get("selector") or {}
+    groups: list[list[dict[str, Any]]] = []
+    for arm, labels in ((subject.effective.stable, mesh.stable_labels), (subject.effective.canary, mesh.canary_labels)):
+        wanted: Mapping[str, str] = labels if labels is not None else arm.labels
+        groups.append(list(world.pods_of(subject.namespace, {**selector, **wanted})) if selector and wanted else [])
+    stable, canary = groups
+    ready = [since for pod in canary if (since := ready_since(pod)) is not None]
+    stable_ready = sum(ready_since(pod) is not None for pod in stable)
+    endpoints = Endpoints(stable_ready, len(ready), min(ready) if ready else None)
+    return _Pods(endpoints, arm_of(canary), arm_of(stable))
+
+
+async def _read(
+    subject: Subject, pods: _Pods, telemetry: Telemetry, timing: Timing, now: float
+) -> tuple[Reading | None, tuple[Tick, ...]]:
+    """The window that is due, or the windows before the shift while the run has not learned from them yet."""
+    run = subject.run
+    if run is None or run.phase.ended or run.phase in {Phase.ROLLING_BACK, Phase.PROMOTING}:
+        return None, ()
+    interval = run.spec.analysis.judge.interval
+    service = ServiceId(subject.namespace, run.spec.service)
+    if not run.warmed:
+        windows = warm_windows(interval, now, timing.lag)
+        readings = [await _window(service, window, pods, telemetry) for window in windows]
+        ticks = tuple(reading for reading in readings if isinstance(reading, Tick))
+        return (None, ticks) if ticks and isinstance(readings[-1], Tick) else (readings[-1], ())
+    window = due_window(run.evidence.until, interval, now, timing.lag)
+    if window is None or run.phase is Phase.PENDING:
+        return None, ()
+    return await _window(service, window, pods, telemetry), ()
+
+
+async def _window(service: ServiceId, window: Window, pods: _Pods, telemetry: Telemetry) -> Reading:
+    before = await telemetry.snapshots((service,), window.start)
+    after = before if isinstance(before, QueryError) else await telemetry.snapshots((service,), window.end)
+    if isinstance(before, QueryError) or isinstance(after, QueryError):
+        error = before if isinstance(before, QueryError) else after
+        return TelemetryFailure(error.reason, error.message)  # type: ignore[union-attr]
+    return difference(before[service], after[service], pods.canary, pods.stable)

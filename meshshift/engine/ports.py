@@ -1,0 +1,106 @@
+"""What the engine needs from the world, as small Protocols; `meshshift.adapters` implements them.
+
+Every method that talks to the Kubernetes API raises one of the failures in `meshshift.engine.failures` and nothing else.
+Telemetry never raises: what went wrong is a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from meshshift.core.decision import Decision
+    from meshshift.core.mesh.documents import ObjectRef, Patch
+    from meshshift.core.observation import Observation
+    from meshshift.core.telemetry import Snapshot
+
+Document = dict[str, Any]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceId:
+    """A Service, as telemetry is asked for."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryError:
+    """Prometheus could not be asked, or did not answer properly: CamelCase reason, message, and the query."""
+
+    reason: str
+    message: str
+    query: str = ""
+
+
+class Cluster(Protocol):
+    """Reads and guarded writes.  Every write returns the object as it is afterwards."""
+
+    async def read_shift(self, key: Key) -> Document:
+        """The TrafficShift as it is now."""
+        ...
+
+    async def read(self, ref: ObjectRef) -> Document:
+        """A VirtualService or DestinationRule as it is now."""
+        ...
+
+    async def write_status(self, shift: Document, status: Mapping[str, Any]) -> Document:
+        """Replace the status; Conflict unless the shift is still at the version of `shift`."""
+        ...
+
+    async def add_finalizer(self, shift: Document) -> Document:
+        """Make the API server keep the shift until its traffic is back where it belongs."""
+        ...
+
+    async def remove_finalizer(self, shift: Document) -> None:
+        """Let a deleted shift go; one that is gone already is fine."""
+        ...
+
+    async def remove_command(self, shift: Document, text: str) -> Document:
+        """Take the command annotation off, if it still says `text`."""
+        ...
+
+    async def patch(self, patch: Patch) -> Document:
+        """Apply a JSON Patch; Conflict if one of its tests fails."""
+        ...
+
+    async def create(self, document: Document) -> Document:
+        """Create an object of Istio; Conflict if there is one of that name."""
+        ...
+
+    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> None:
+        """Record an Event about the shift under a name of its own, so that a repetition changes nothing."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Raw counters at pinned instants."""
+
+    async def snapshots(self, services: Sequence[ServiceId], at: float) -> Mapping[ServiceId, Snapshot] | QueryError:
+        """What every service's counters said at the unix time `at`."""
+        ...
+
+
+class Journal(Protocol):
+    """Who is told what the engine does: own metrics, logs."""
+
+    def decided(self, key: Key, shift: Document, observation: Observation | None, decision: Decision) -> None:
+        """A decision was made and its state persisted."""
+        ...
+
+    def wrote(self, kind: str, result: str) -> None:
+        """A write to the mesh was tried: kind of the object, and `ok`, `conflict`, `refused` or `failed`."""
+        ...
+
+    def turned(self, key: Key, reason: str, message: str) -> None:
+        """The shift took a turn worth an Event."""
+        ...
+
+    def forgot(self, key: Key) -> None:
+        """The shift is gone."""
+        ...

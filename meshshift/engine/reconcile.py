@@ -1,0 +1,250 @@
+"""Observe, decide, act: one pass for one shift.
+
+The order of writes is what makes an interruption harmless.  First the run's new state is persisted, with the intent in
+it; then the mesh is edited; then the person's command is taken off; Events last, under names that make a repetition the
+same Event.  Dying after any of these leaves a state from which the next pass goes on (see `meshshift.core.run`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from meshshift.api.convert import InvalidSpec, spec_from_wire, spec_hash, wire_spec_with_defaults
+from meshshift.api.status import StatusModel, shorten
+from meshshift.core.decision import Creation, Decision, Kind
+from meshshift.core.mesh.documents import ObjectRef, Problem, Reason
+from meshshift.core.observation import Command
+from meshshift.core.rules import decide, invalid
+from meshshift.core.run import Phase, Run
+from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint, decode, encode
+from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
+from meshshift.engine.observe import COMMAND_ANNOTATION, Subject, observe
+from meshshift.engine.report import WARNINGS, report
+from meshshift.engine.world import Table, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from meshshift.core.mesh.documents import Patch
+    from meshshift.core.observation import Observation, Timing
+    from meshshift.engine.ports import Cluster, Journal, Telemetry
+    from meshshift.engine.world import Document, Key, World
+
+FINALIZER = "meshshift.io/traffic"
+ANNOUNCE_WITHIN = 600.0
+"""Seconds: after a restart, turns in the history that are younger than this get their Event if they lack it."""
+
+
+@dataclass
+class Reconciler:
+    """The engine's one loop body; `clock` gives unix seconds."""
+
+    world: World
+    cluster: Cluster
+    telemetry: Telemetry
+    journal: Journal
+    timing: Timing
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self._announced: dict[Key, set[str]] = {}
+        self._taken_off: dict[Key, Command] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass; returns the seconds until the next one is due, None if the shift is gone.
+
+        Raises a failure of `meshshift.engine.failures` if a write or read of the API did not succeed.  After a Conflict
+        what the pass relied on has been read afresh.
+        """
+        shift = self.world.shifts.get(key)
+        if shift is None:
+            self._announced.pop(key, None)
+            self._taken_off.pop(key, None)
+            self.journal.forgot(key)
+            return None
+        try:
+            return await self._pass(key, shift)
+        except Conflict:
+            await self._refresh_shift(key)
+            raise
+
+    async def _pass(self, key: Key, shift: Document) -> float | None:
+        metadata = shift["metadata"]
+        ours = FINALIZER in (metadata.get("finalizers") or [])
+        if metadata.get("deletionTimestamp") and not ours:
+            return None
+        if not ours:
+            shift = await self.cluster.add_finalizer(shift)
+            self.world.shifts.put(shift)
+        now = self.clock()
+        previous = StatusModel.from_wire(shift.get("status"))
+        observation, decision, checkpoint = await self._decide(shift, previous, now)
+        shift = await self._persist(shift, previous, observation, decision, checkpoint, now)
+        self.journal.decided(key, shift, observation, decision)
+        for edit in decision.edits:
+            await self._write(edit)
+        await self._settle_command(shift)
+        await self._announce(key, shift)
+        if decision.release:
+            await self.cluster.remove_finalizer(shift)
+            return None
+        return decision.again
+
+    async def _decide(
+        self, shift: Document, previous: StatusModel, now: float
+    ) -> tuple[Observation | None, Decision, Checkpoint | None]:
+        """Parse, look, and apply the rules."""
+        namespace, wire = shift["metadata"]["namespace"], shift.get("spec") or {}
+        deleted = bool(shift["metadata"].get("deletionTimestamp"))
+        try:
+            stored = decode(previous.checkpoint, namespace) if previous.checkpoint else None
+        except UnreadableCheckpoint as error:
+            fix = "delete and re-apply the TrafficShift; traffic stays as it is"
+            problem = Problem(Reason.CHECKPOINT_UNREADABLE, f"status.checkpoint cannot be read ({error}); {fix}")
+            return None, _released(invalid(problem, None), deleted), None
+        run = stored.run if stored else None
+        try:
+            spec, full = spec_from_wire(wire, namespace=namespace), wire_spec_with_defaults(wire)
+        except InvalidSpec as error:
+            if not deleted or run is None or stored is None:
+                return None, _released(invalid(Problem(Reason.INVALID_SPEC, str(error)), run), deleted), stored
+            spec, full = run.spec, dict(stored.wire_spec)
+        digest = spec_hash(full)
+        subject = Subject(shift, spec, digest, run, self._new_command(shift, previous))
+        observation = await observe(subject, self.world, self.telemetry, self.timing, now)
+        decision = decide(observation)
+        return observation, decision, _checkpoint(decision.run, digest, full, stored)
+
+    async def _persist(
+        self,
+        shift: Document,
+        previous: StatusModel,
+        observation: Observation | None,
+        decision: Decision,
+        checkpoint: Checkpoint | None,
+        now: float,
+    ) -> Document:
+        generation = int(shift["metadata"].get("generation", 0))
+        status = report(decision, observation, previous, generation=generation, now=now)
+        text = encode(checkpoint) if checkpoint else previous.checkpoint
+        wire = status.model_copy(update={"checkpoint": text}).to_wire()
+        if wire == shift.get("status"):
+            return shift
+        written = await self.cluster.write_status(shift, wire)
+        self.world.shifts.put(written)
+        return written
+
+    async def _write(self, edit: Patch | Creation) -> None:
+        """One edit of the mesh; the answer is in the caches before the next look."""
+        kind = edit.document["kind"] if isinstance(edit, Creation) else edit.target.kind
+        try:
+            creates = isinstance(edit, Creation)
+            document = await (self.cluster.create(edit.document) if creates else self.cluster.patch(edit))  # type: ignore[arg-type, union-attr]
+        except Conflict:
+            self.journal.wrote(kind, "conflict")
+            await self._refresh_object(_ref(edit))
+            raise
+        except ApiFailure as failure:
+            self.journal.wrote(kind, "refused" if isinstance(failure, Refused) else "failed")
+            raise
+        self.journal.wrote(kind, "ok")
+        self._table(kind).put(document)
+
+    def _new_command(self, shift: Document, previous: StatusModel) -> Command | None:
+        """The command to carry out now: one that the status does not tell of yet.
+
+        managedFields date a write to the second only, so the same command by the same hand in the same second counts as
+        new once this process has seen the first one taken off.
+        """
+        command, last = _command(shift), previous.last_command
+        if command is None or last is None or self._taken_off.get(key_of(shift)) == command:
+            return command
+        return None if (last.command, last.by, last.written) == (command.text, command.by, command.at) else command
+
+    async def _settle_command(self, shift: Document) -> None:
+        """Take the command annotation off: its result is in the status by now."""
+        command = _command(shift)
+        if command is not None:
+            raw = shift["metadata"]["annotations"][COMMAND_ANNOTATION]
+            self.world.shifts.put(await self.cluster.remove_command(shift, raw))
+            self._taken_off[key_of(shift)] = command
+
+    async def _announce(self, key: Key, shift: Document) -> None:
+        """Every turn in the history becomes one Event; the name makes a repetition the same one."""
+        done = self._announced.setdefault(key, set())
+        uid = shift["metadata"].get("uid", "")
+        for entry in StatusModel.from_wire(shift.get("status")).history:
+            identity = f"{uid}/{entry.at}/{entry.phase}/{entry.reason}/{entry.weight}"
+            name = f"{key[1][:200]}.{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+            if name in done or not _is_recent(entry.at, self.clock()):
+                continue
+            warning = entry.reason in WARNINGS or entry.phase in {Phase.FAILED, Phase.ROLLED_BACK}
+            await self.cluster.emit(
+                shift, name=name, warning=warning, reason=entry.reason, message=entry.message, at=entry.at
+            )
+            self.journal.turned(key, entry.reason, entry.message)
+            done.add(name)
+
+    async def _refresh_shift(self, key: Key) -> None:
+        try:
+            self.world.shifts.put(await self.cluster.read_shift(key))
+        except NotFound:
+            self.world.shifts.drop(key)
+
+    async def _refresh_object(self, ref: ObjectRef) -> None:
+        table = self._table(ref.kind)
+        try:
+            table.put(await self.cluster.read(ref))
+        except NotFound:
+            table.drop((ref.namespace, ref.name))
+
+    def _table(self, kind: str) -> Table:
+        return self.world.virtual_services if kind == "VirtualService" else self.world.destination_rules
+
+
+def _checkpoint(
+    run: Run | None, digest: str, full: Mapping[str, object], stored: Checkpoint | None
+) -> Checkpoint | None:
+    """A run goes with the spec it was started with: the present one, or the one that was stored with it."""
+    if run is None:
+        return None
+    if run.spec_hash == digest or stored is None:
+        return Checkpoint(run, full)
+    return Checkpoint(run, stored.wire_spec)
+
+
+def _released(decision: Decision, deleted: bool) -> Decision:
+    """Nothing that cannot be understood may keep a deleted object from going."""
+    if not deleted:
+        return decision
+    return Decision(Kind.END, "Deleted", decision.message, decision.phase, decision.run, decision.again, release=True)
+
+
+def _command(shift: Document) -> Command | None:
+    """The command annotation with who wrote it and when, as managedFields have it."""
+    text = (shift["metadata"].get("annotations") or {}).get(COMMAND_ANNOTATION)
+    if text is None:
+        return None
+    field = f"f:{COMMAND_ANNOTATION}"
+    for entry in reversed(shift["metadata"].get("managedFields") or []):
+        annotations = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {}
+        if field in annotations:
+            return Command(
+                shorten(str(text).strip(), 63), str(entry.get("manager", ""))[:253], str(entry.get("time", ""))
+            )
+    return Command(shorten(str(text).strip(), 63), "somebody", "")
+
+
+def _is_recent(at: str, now: float) -> bool:
+    return datetime.fromisoformat(at).timestamp() > now - ANNOUNCE_WITHIN
+
+
+def _ref(edit: Patch | Creation) -> ObjectRef:
+    if not isinstance(edit, Creation):
+        return edit.target
+    metadata = edit.document["metadata"]
+    return ObjectRef(edit.document["kind"], metadata["namespace"], metadata["name"])

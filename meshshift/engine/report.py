@@ -1,0 +1,170 @@
+"""A decision as people read it: the status of the TrafficShift, with conditions that kstatus and `kubectl wait` know.
+
+kstatus (sigs.k8s.io/cli-utils) reads `Reconciling` and `Stalled` as the abnormal states and `Ready` as the aim, so a
+GitOps health check needs nothing that is special to meshshift.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from meshshift.api.status import (
+    ConditionStatus,
+    EvidenceStatus,
+    HistoryEntry,
+    LastCommandStatus,
+    StatusModel,
+    StepStatus,
+    WeightsStatus,
+    rfc3339,
+    shorten,
+)
+from meshshift.core.mesh.documents import Problem
+from meshshift.core.mesh.weighted_route import observed_percent
+from meshshift.core.run import Phase
+from meshshift.core.steps import describe
+from meshshift.core.telemetry import Tick
+
+if TYPE_CHECKING:
+    from meshshift.core.decision import Decision
+    from meshshift.core.evidence import Counts
+    from meshshift.core.judge import Finding
+    from meshshift.core.observation import Observation
+
+QUIET = frozenset({"Dwell", "NotYetProven", "Learning", "Settling", "SettingWeight", "WeightSet", "Promoting"})
+"""Reasons of the daily course of a shift: shown in the status, not worth a line in its history or an Event."""
+
+WARNINGS = frozenset({"RegressionProven", "CanaryLost", "StepTimeout", "Drifted", "StableNotReady", "WeightsMidWay"})
+
+
+def report(
+    decision: Decision, observation: Observation | None, previous: StatusModel, *, generation: int, now: float
+) -> StatusModel:
+    """The status after `decision`; whatever the observation could not say stays as it was."""
+    message = shorten(decision.message)
+    status = previous.model_copy(
+        update={
+            "phase": decision.phase,
+            "reason": decision.reason,
+            "message": message,
+            "strategy": "canary",
+            "observed_generation": generation,
+        }
+    )
+    if decision.run is not None:
+        status = status.model_copy(update={"run_id": decision.run.id, "step": _step(decision)})
+    if observation is not None:
+        status = status.model_copy(update={"weights": _weights(decision, observation, previous)})
+    if decision.assessment is not None:
+        findings = tuple(_evidence(finding) for finding in decision.assessment.findings)
+        status = status.model_copy(update={"evidence": findings})
+    elif decision.run is not None and decision.phase is Phase.PENDING:
+        status = status.model_copy(update={"evidence": ()})
+    if decision.command is not None:
+        command = decision.command.command
+        last = LastCommandStatus(
+            command=command.text,
+            by=command.by,
+            written=command.at,
+            at=rfc3339(now),
+            result=shorten(decision.command.result),
+        )
+        status = status.model_copy(update={"last_command": last})
+    status = _with_turn(status, decision, now)
+    return status.with_conditions(*_conditions(decision, generation, now))
+
+
+def is_turn(decision: Decision, previous: StatusModel) -> bool:
+    """Is this a change of course that history and Events should tell?"""
+    if decision.command is not None:
+        return True
+    if decision.reason in QUIET:
+        return False
+    last = previous.history[-1] if previous.history else None
+    weight = decision.run.desired if decision.run else None
+    return last is None or (last.reason, last.phase, last.weight) != (decision.reason, decision.phase, weight)
+
+
+def _with_turn(status: StatusModel, decision: Decision, now: float) -> StatusModel:
+    if not is_turn(decision, status):
+        return status
+    entry = HistoryEntry(
+        at=rfc3339(now),
+        phase=decision.phase,
+        reason=decision.reason,
+        message=shorten(decision.message),
+        weight=decision.run.desired if decision.run else None,
+    )
+    return status.with_history(entry)
+
+
+def _step(decision: Decision) -> StepStatus | None:
+    run = decision.run
+    if run is None:
+        return None
+    name = describe(run.current) if run.current else "preparing"
+    return StepStatus.at(run.step + 1, len(run.spec.steps), name, run.step_since)
+
+
+def _weights(decision: Decision, observation: Observation, previous: StatusModel) -> WeightsStatus:
+    routes = observation.mesh.routes
+    shares = () if isinstance(routes, Problem) else observed_percent(routes.routes)
+    measured = previous.weights.measured if previous.weights else None
+    if isinstance(observation.telemetry, Tick):
+        canary, stable = observation.telemetry.canary.total, observation.telemetry.stable.total
+        measured = round(100 * canary / (canary + stable), 2) if canary + stable else None
+    return WeightsStatus(
+        desired=decision.run.desired if decision.run else 0,
+        observed=round(float(shares[0]), 2) if len(shares) == 1 else None,
+        measured=measured,
+    )
+
+
+def _evidence(finding: Finding) -> EvidenceStatus:
+    return EvidenceStatus(
+        indicator=finding.name,
+        worse=round(finding.worse, 2),
+        worse_bar=round(finding.worse_bar, 2),
+        proof=None if finding.proof is None else round(finding.proof, 2),
+        proof_bar=None if finding.proof is None else round(finding.proof_bar, 2),
+        canary_requests=round(finding.canary.total),
+        canary_bad=round(finding.canary.bad),
+        stable_requests=round(finding.stable.total),
+        stable_bad=round(finding.stable.bad),
+        canary_rate=_percent(finding.canary),
+        stable_rate=_percent(finding.stable),
+        requests_needed=None if finding.requests_needed == float("inf") else round(finding.requests_needed),
+        note=shorten(finding.note, 512) or None,
+    )
+
+
+def _percent(counts: Counts) -> float | None:
+    return round(100 * counts.bad / counts.total, 4) if counts.total > 0 else None
+
+
+def _conditions(decision: Decision, generation: int, now: float) -> tuple[ConditionStatus, ...]:
+    under_way = not decision.phase.ended and not decision.stalled
+    regression = decision.assessment is not None and decision.assessment.regression
+    analyzed = "False" if regression else "True" if decision.assessment is not None else "Unknown"
+
+    def condition(kind: str, status: Literal["True", "False", "Unknown"]) -> ConditionStatus:
+        return ConditionStatus(
+            type=kind,
+            status=status,
+            reason=decision.reason,
+            message=decision.message,
+            last_transition_time=rfc3339(now),
+            observed_generation=generation,
+        )
+
+    def truth(holds: bool) -> Literal["True", "False"]:
+        return "True" if holds else "False"
+
+    return (
+        condition("Ready", truth(decision.phase is Phase.SUCCEEDED)),
+        condition("Reconciling", truth(under_way)),
+        condition("Stalled", truth(decision.stalled)),
+        condition("Progressing", truth(decision.phase in {Phase.PROGRESSING, Phase.PROMOTING})),
+        condition("Analyzed", analyzed),
+        condition("Drifted", truth(decision.drifted)),
+    )

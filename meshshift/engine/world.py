@@ -1,0 +1,145 @@
+"""What the watches have told so far: plain dictionaries of plain documents, with the few indexes that lookups need.
+
+A stale entry is harmless: every write tests the version it was decided on, and a failed test leads to a fresh read that
+lands here.  An answer to one's own write may be newer than the watch; the newer version always wins.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from meshshift.core.mesh.subsets import rule_host
+from meshshift.core.mesh.virtual_service import read_virtual_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Document = dict[str, Any]
+Key = tuple[str, str]
+
+
+def key_of(document: Document) -> Key:
+    """Namespace and name."""
+    metadata = document["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def is_older(document: Document, present: Document) -> bool:
+    """Did `document` exist before `present`?  Versions of one resource are ordered numbers (KEP-5504)."""
+    new, old = (each["metadata"].get("resourceVersion", "") for each in (document, present))
+    return new.isdigit() and old.isdigit() and int(new) < int(old)
+
+
+@dataclass
+class Table:
+    """The objects of one kind."""
+
+    objects: dict[Key, Document] = field(default_factory=dict)
+
+    def put(self, document: Document) -> bool:
+        """Keep the document unless a newer one is known; False then."""
+        key = key_of(document)
+        if key in self.objects and is_older(document, self.objects[key]):
+            return False
+        self.objects[key] = document
+        return True
+
+    def drop(self, key: Key) -> None:
+        """The object is gone."""
+        self.objects.pop(key, None)
+
+    def get(self, key: Key) -> Document | None:
+        """The object as last seen."""
+        return self.objects.get(key)
+
+
+class HostTable(Table):
+    """Objects of Istio, found by the mesh hosts that they speak of."""
+
+    def __init__(self, hosts_of: Callable[[Document], frozenset[str]]) -> None:
+        super().__init__()
+        self._hosts_of = hosts_of
+        self._by_host: dict[str, set[Key]] = defaultdict(set)
+        self._hosts: dict[Key, frozenset[str]] = {}
+
+    def put(self, document: Document) -> bool:
+        """Keep the document and the hosts it speaks of."""
+        if not super().put(document):
+            return False
+        self._forget(key_of(document))
+        hosts = self._hosts_of(document)
+        self._hosts[key_of(document)] = hosts
+        for host in hosts:
+            self._by_host[host].add(key_of(document))
+        return True
+
+    def drop(self, key: Key) -> None:
+        """The object is gone."""
+        super().drop(key)
+        self._forget(key)
+
+    def of(self, host: str) -> list[Document]:
+        """Every object that speaks of the host, in the order of namespace and name."""
+        return [self.objects[key] for key in sorted(self._by_host.get(host, ()))]
+
+    def hosts(self, key: Key) -> frozenset[str]:
+        """The hosts that an object speaks of."""
+        return self._hosts.get(key, frozenset())
+
+    def _forget(self, key: Key) -> None:
+        for host in self._hosts.pop(key, ()):
+            self._by_host[host].discard(key)
+            if not self._by_host[host]:
+                del self._by_host[host]
+
+
+class World:
+    """All the caches, and which shifts an object concerns."""
+
+    def __init__(self, cluster_domain: str = "cluster.local") -> None:
+        self.cluster_domain = cluster_domain
+        self.shifts = HostTable(lambda each: frozenset({self.host_of(each)}))
+        self.services = Table()
+        self.pods: dict[str, dict[str, Document]] = defaultdict(dict)
+        self.virtual_services = HostTable(lambda each: read_virtual_service(each, cluster_domain).mentions)
+        self.destination_rules = HostTable(lambda each: frozenset({rule_host(each, cluster_domain)}))
+
+    def put_pod(self, document: Document) -> None:
+        """Keep of a pod what endpoints are judged by; the rest of a pod is large."""
+        namespace, name = key_of(document)
+        self.pods[namespace][name] = _slim(document)
+
+    def drop_pod(self, key: Key) -> None:
+        """The pod is gone."""
+        self.pods[key[0]].pop(key[1], None)
+
+    def pods_of(self, namespace: str, labels: dict[str, str]) -> Iterator[Document]:
+        """The pods of a namespace that carry all of `labels`."""
+        for pod in self.pods.get(namespace, {}).values():
+            carried = pod["metadata"].get("labels") or {}
+            if all(carried.get(name) == value for name, value in labels.items()):
+                yield pod
+
+    def shifts_on(self, hosts: Iterable[str]) -> list[Key]:
+        """The shifts whose service has one of the hosts."""
+        return [key_of(shift) for host in hosts for shift in self.shifts.of(host)]
+
+    def shifts_in(self, namespace: str) -> list[Key]:
+        """The shifts of a namespace."""
+        return [key for key in self.shifts.objects if key[0] == namespace]
+
+    def host_of(self, shift: Document) -> str:
+        """The fully qualified host that a shift is about."""
+        spec = shift.get("spec")
+        service = spec.get("service") if isinstance(spec, dict) else ""
+        return f"{service}.{key_of(shift)[0]}.svc.{self.cluster_domain}"
+
+
+def _slim(pod: Document) -> Document:
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    kept = {
+        name: metadata.get(name) for name in ("name", "namespace", "labels", "ownerReferences", "deletionTimestamp")
+    }
+    return {"metadata": kept, "status": {"conditions": status.get("conditions") or [], "phase": status.get("phase")}}
