@@ -44,11 +44,11 @@ def test_virtual_services_are_patched_as_written_down(case: Path) -> None:
     assert plain(result) == expected["virtualServices"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "problem" not in expected_of(case)], ids=lambda case: case.name
+)
 def test_a_patched_mesh_says_the_percentage_and_needs_no_second_patch(case: Path) -> None:
     expected = expected_of(case)
-    if "problem" in expected:
-        pytest.skip("nothing is written in this case")
     before = documents(case, "virtualservice")
     operations = {each["target"]: each["operations"] for each in expected["virtualServices"]}
     after = [
