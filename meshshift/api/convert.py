@@ -1,0 +1,173 @@
+"""From the document a user wrote to the core's ShiftSpec, or to all the reasons why not.
+
+Nothing that an API server can store makes this raise anything but InvalidSpec: an object may have been written under an
+older CRD, or to a server without one.  A spec also has an identity, `spec_hash`, by which the controller tells an edit
+from a repetition: what a default would say anyway does not count, so neither writing a default out nor a new version of
+meshshift that knows more fields starts a shift anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from meshshift.api.durations import parse_duration
+from meshshift.api.models import (
+    DEFAULT_WEIGHTS,
+    AnalysisModel,
+    CanaryModel,
+    IndicatorModel,
+    RampModel,
+    StepModel,
+    SubsetModel,
+    VirtualServiceModel,
+)
+from meshshift.api.reading import read_spec
+from meshshift.core.judge import Indicator, JudgeSettings, Latency, SuccessRate
+from meshshift.core.spec import Analysis, Pause, SetWeight, ShiftSpec, Step, Subset, VirtualServiceSelector
+from meshshift.core.steps import Ramp, complete, expand_ramp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def spec_from_wire(document: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
+    """The spec of a TrafficShift document (`{"spec": …}`) that lives in `namespace`, in base units.
+
+    Raises InvalidSpec, whose `errors` name every faulty field, its value and the fix.
+    """
+    spec = read_spec(document)
+    canary = spec.strategy.canary or CanaryModel()
+    return ShiftSpec(
+        service=spec.service,
+        stable=_subset(spec.stable),
+        canary=_subset(spec.canary),
+        steps=_steps(canary),
+        min_step=parse_duration(canary.min_step_duration),
+        analysis=_analysis(spec.analysis),
+        virtual_services=tuple(_selector(each, namespace) for each in spec.virtual_services or ()),
+        destination_rule=spec.destination_rule,
+        create=spec.create,
+        on_failure=spec.on_failure,
+        on_delete=spec.on_delete,
+        paused=spec.paused,
+    )
+
+
+def wire_spec_with_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec as JSON with every default written out and one spelling for each value, to be kept with a run.
+
+    `spec_from_wire({"spec": result}, …)` reads it back.  Raises InvalidSpec.
+    """
+    spec = read_spec(document)
+    wire: dict[str, Any] = _plain(spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+    canary = wire["strategy"]["canary"]
+    if "steps" not in canary and "ramp" not in canary:
+        canary["steps"] = _default_steps()
+    return wire
+
+
+def spec_hash(document: Mapping[str, Any]) -> str:
+    """Identity of the spec, 16 hexadecimal digits; `paused` and what equals a default do not count.
+
+    Raises InvalidSpec.
+    """
+    wire = _plain(read_spec(document).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True))
+    wire.pop("paused", None)
+    canary = wire["strategy"]["canary"]
+    if canary.get("steps") == _default_steps():
+        del canary["steps"]
+    text = json.dumps(wire, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _default_steps() -> list[dict[str, int]]:
+    return [{"setWeight": weight} for weight in DEFAULT_WEIGHTS]
+
+
+def _plain(value: Any) -> Any:
+    """Numbers without a fraction as integers, so that 99 and 99.0 are one spelling."""
+    match value:
+        case dict():
+            return {key: _plain(each) for key, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
+
+
+def _subset(model: SubsetModel) -> Subset:
+    return Subset(model.subset, dict(model.labels or {}))
+
+
+def _selector(model: VirtualServiceModel, namespace: str) -> VirtualServiceSelector:
+    before, slash, name = model.name.rpartition("/")
+    return VirtualServiceSelector(before if slash else namespace, name, model.routes or ())
+
+
+def _steps(canary: CanaryModel) -> tuple[Step, ...]:
+    if canary.ramp is not None:
+        return complete(expand_ramp(_ramp(canary.ramp)))
+    if canary.steps is not None:
+        return complete(_step(each) for each in canary.steps)
+    return tuple(SetWeight(weight) for weight in DEFAULT_WEIGHTS)
+
+
+def _ramp(model: RampModel) -> Ramp:
+    return Ramp(start=model.start, factor=model.factor, by=model.by, max=model.max)
+
+
+def _step(model: StepModel) -> Step:
+    if model.set_weight is not None:
+        return SetWeight(model.set_weight)
+    duration = model.pause.duration if model.pause else None
+    return Pause(None if duration is None else parse_duration(duration))
+
+
+def _analysis(model: AnalysisModel) -> Analysis:
+    return Analysis(
+        judge=JudgeSettings(
+            false_rollback=_chance_against(model.confidence),
+            false_promotion=_chance_against(model.promotion_confidence),
+            tolerance=_fraction(model.tolerance),
+            harm_budget=_fraction(model.harm_budget),
+            spare_requests=model.spare_requests,
+            interval=parse_duration(model.interval),
+        ),
+        indicators=_indicators(model.indicators),
+        warmup=parse_duration(model.warmup),
+        step_timeout=parse_duration(model.step_timeout),
+        on_inconclusive=model.on_inconclusive,
+    )
+
+
+def _fraction(percent: float) -> float:
+    """Rounded to 12 digits, which hides what binary fractions do to 99.9 / 100."""
+    return round(percent / 100, 12)
+
+
+def _chance_against(confidence: float) -> float:
+    return round(1 - confidence / 100, 12)
+
+
+def _indicators(models: tuple[IndicatorModel, ...]) -> tuple[Indicator, ...]:
+    """The shares as fractions; indicators without one divide what is left in equal parts."""
+    given = sum(each.share for each in models if each.share is not None)
+    without = sum(each.share is None for each in models)
+    rest = (100 - given) / without if without else 0.0
+    return tuple(
+        Indicator(each.name, (rest if each.share is None else each.share) / 100, _measure(each)) for each in models
+    )
+
+
+def _measure(model: IndicatorModel) -> SuccessRate | Latency:
+    if model.latency is not None:
+        threshold, objective = model.latency.threshold, model.latency.objective
+        return Latency(
+            threshold=None if threshold is None else parse_duration(threshold),
+            objective=None if objective is None else _fraction(objective),
+        )
+    objective = model.success_rate.objective if model.success_rate else None
+    return SuccessRate(objective=None if objective is None else _fraction(objective))

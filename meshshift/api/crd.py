@@ -1,0 +1,209 @@
+"""The CustomResourceDefinition, generated from the wire models.
+
+Pydantic's JSON schema is rewritten into what Kubernetes calls structural: every node typed, references inlined, no
+types inside junctors, defaults kept.  The default of an object is written out in full, because the API server holds
+each default to the rules as it stands, before it fills in the defaults of its fields.
+Source: "Specifying a structural schema" and "Validation rules" in the Kubernetes documentation of
+CustomResourceDefinitions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshshift.api.later import later_fields
+from meshshift.api.models import SpecModel
+from meshshift.api.status import StatusModel
+
+GROUP = "meshshift.io"
+VERSION = "v1alpha1"
+KIND = "TrafficShift"
+PLURAL = "trafficshifts"
+NAME = f"{PLURAL}.{GROUP}"
+
+Schema = dict[str, Any]
+
+_KEPT = (
+    "type",
+    "format",
+    "enum",
+    "pattern",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "required",
+    "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-validations",
+)
+_REWRITTEN = (
+    "$defs",
+    "additionalProperties",
+    "const",
+    "default",
+    "description",
+    "items",
+    "patternProperties",
+    "properties",
+    "propertyNames",
+    "title",
+)
+
+
+def spec_schema() -> Schema:
+    """The structural schema of `spec`."""
+    return _generate(SpecModel.model_json_schema(), "spec")
+
+
+def status_schema() -> Schema:
+    """The structural schema of `status`; it has no defaults, since the controller writes all of it."""
+    return _without_defaults(_generate(StatusModel.model_json_schema(), "status"))
+
+
+def _generate(document: Schema, path: str) -> Schema:
+    return _structural(document, document.get("$defs", {}), path)
+
+
+def _resolve(node: Schema, definitions: Schema) -> Schema:
+    """The node with its reference, or its one alternative to null, in its place; what stands beside it wins."""
+    alternatives = [each for each in node.get("anyOf", ()) if each.get("type") != "null"]
+    reference = node.get("$ref")
+    if reference is not None:
+        target = definitions[reference.rsplit("/", 1)[1]]
+    elif len(alternatives) == 1:
+        target = alternatives[0]
+    elif alternatives:
+        raise ValueError(f"a structural schema has no alternatives: {node}")
+    else:
+        return node
+    beside = {key: value for key, value in node.items() if key not in {"$ref", "anyOf"}}
+    return _resolve(target | beside, definitions)
+
+
+def _structural(node: Schema, definitions: Schema, path: str) -> Schema:
+    node = _resolve(node, definitions)
+    lost = node.keys() - {*_KEPT, *_REWRITTEN}
+    if lost:
+        raise ValueError(f"{path}: the CRD cannot say {sorted(lost)}; say it with keywords that Kubernetes has")
+    description = {"description": node["description"]} if "description" in node else {}
+    schema: Schema = description | {key: node[key] for key in _KEPT if key in node}
+    if "const" in node:
+        schema["enum"] = [node["const"]]
+    if "default" in node and node["default"] is not None:
+        schema["default"] = _bare(node["default"])
+    if "properties" in node:
+        schema["properties"] = {
+            name: _structural(child, definitions, f"{path}.{name}") for name, child in node["properties"].items()
+        }
+        _add_later_fields(schema, path)
+    elif isinstance(node.get("additionalProperties"), dict) or "patternProperties" in node:
+        schema["additionalProperties"] = _structural(_map_values(node), definitions, f"{path}{{}}")
+    if "items" in node:
+        schema["items"] = _structural(node["items"], definitions, f"{path}[]")
+    return schema
+
+
+def _map_values(node: Schema) -> Schema:
+    """The schema of a map's values; that of its keys is left to the conversion, Kubernetes has no word for it."""
+    values = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
+    return next(each for each in values if isinstance(each, dict))
+
+
+def _bare(value: Any) -> Any:
+    """A default without the nulls that stand for absent fields, floats without fraction as integers."""
+    match value:
+        case dict():
+            return {key: _bare(each) for key, each in value.items() if each is not None}
+        case list():
+            return [_bare(each) for each in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
+
+
+def _add_later_fields(schema: Schema, path: str) -> None:
+    fields = later_fields(path)
+    schema["properties"] |= {field.name: field.to_schema() for field in fields}
+    if fields:
+        rules = schema.get("x-kubernetes-validations", [])
+        schema["x-kubernetes-validations"] = [*rules, *(field.to_validation() for field in fields)]
+
+
+def _without_defaults(schema: Schema) -> Schema:
+    """Drop `default` from every node; a property of that name stays."""
+    stripped = {key: value for key, value in schema.items() if key != "default"}
+    if "properties" in stripped:
+        stripped["properties"] = {name: _without_defaults(child) for name, child in stripped["properties"].items()}
+    if "items" in stripped:
+        stripped["items"] = _without_defaults(stripped["items"])
+    return stripped
+
+
+def _column(name: str, path: str, kind: str = "string", *, wide: bool = False, about: str) -> Schema:
+    column: Schema = {"name": name, "type": kind, "jsonPath": path, "description": about}
+    return column | ({"priority": 1} if wide else {})
+
+
+PRINTER_COLUMNS = (
+    _column("Service", ".spec.service", about="The Service whose traffic moves"),
+    _column("Strategy", ".status.strategy", wide=True, about="How the traffic moves"),
+    _column("Phase", ".status.phase", about="Where the shift is"),
+    _column("Step", ".status.step.progress", about="The step under way, and how many there are"),
+    _column("Weight", ".status.weights.desired", "integer", about="The canary's share of the traffic in percent"),
+    _column("Message", ".status.message", about="Why it is there"),
+    _column("Age", ".metadata.creationTimestamp", "date", about="Since when the TrafficShift exists"),
+)
+
+
+def trafficshift_schema() -> Schema:
+    """The structural schema of a whole TrafficShift."""
+    return {
+        "type": "object",
+        "description": "A TrafficShift moves the traffic of one Service from its stable to its canary subset, "
+        "as far as the evidence allows.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
+            "kind": {"type": "string", "description": KIND},
+            "metadata": {"type": "object"},
+            "spec": spec_schema(),
+            "status": status_schema(),
+        },
+    }
+
+
+def custom_resource_definition() -> dict[str, Any]:
+    """The manifest, as `kubectl apply` takes it."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/part-of": "meshshift"}},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["tshift", "ts"],
+                "categories": ["meshshift"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": trafficshift_schema()},
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": list(PRINTER_COLUMNS),
+                }
+            ],
+        },
+    }

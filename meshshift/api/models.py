@@ -1,0 +1,420 @@
+"""The spec of a TrafficShift as users write it: the single source of the CRD, its defaults and the reference page.
+
+Descriptions here are read by users through `kubectl explain` and the reference; limits on lengths and counts are what
+keeps the CEL rules within the API server's cost budget.  Nothing here touches the mesh, and nothing reads a cluster: a
+model that validates says only that the words make sense.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
+
+from meshshift.api.durations import parse_duration
+from meshshift.api.percentages import Confidence, Rate, Tolerance  # noqa: TC001 -- pydantic reads annotations at run time
+from meshshift.api.wire import (
+    SERVICE_NAME,
+    Duration,
+    IndicatorName,
+    LabelKey,
+    LabelValue,
+    ObjectName,
+    ObjectReference,
+    Percent,
+    RouteName,
+    Rule,
+    ServiceName,
+    SubsetName,
+    WireModel,
+)
+from meshshift.core.spec import CreatePolicy, OnDelete, OnFailure, OnInconclusive
+
+MAX_INDICATORS = 8
+MAX_STEPS = 64
+DEFAULT_WEIGHTS = (5, 10, 25, 50, 100)
+
+Number = StrictFloat
+WholePercent = Annotated[StrictInt, Field(ge=1, le=100)]
+
+
+class SubsetModel(WireModel):
+    """A subset of the service in the DestinationRule."""
+
+    subset: SubsetName = Field(description="Name of the subset, as in the DestinationRule's subsets[].name.")
+    labels: dict[LabelKey, LabelValue] | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        description="Pod labels of the subset; they allow it to be added to the DestinationRule when it is missing.",
+    )
+
+
+class VirtualServiceModel(WireModel):
+    """One VirtualService to manage."""
+
+    name: ObjectReference = Field(description="Name of the VirtualService, or namespace/name.")
+    routes: tuple[RouteName, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=32,
+        description="Names of its http routes to manage; default: every route that sends to the stable subset.",
+    )
+
+
+class PauseModel(WireModel):
+    """Stay at the present weight."""
+
+    duration: Duration | None = Field(
+        None, description="How long to stay; without it the shift waits for a person to promote it."
+    )
+
+
+class StepModel(WireModel):
+    """One step: exactly one of its fields."""
+
+    set_weight: Percent | None = Field(
+        None, description="Percent of the traffic to give to the canary; taken once the evidence allows it."
+    )
+    pause: PauseModel | None = Field(None, description="Stay at the present weight; `pause: {}` waits for a person.")
+
+    RULES = (
+        Rule(
+            "each step takes exactly one of setWeight and pause; write them as two steps",
+            lambda step: (step.set_weight is None) != (step.pause is None),
+            cel="has(self.setWeight) != has(self.pause)",
+            about=("setWeight", "pause"),
+        ),
+    )
+
+
+class RampModel(WireModel):
+    """Weights generated from `start` to `max`, by addition or by multiplication."""
+
+    start: WholePercent = Field(1, description="The first weight, in percent.")
+    by: WholePercent | None = Field(None, description="Percentage points that each step adds (a linear ramp).")
+    factor: Annotated[Number, Field(ge=1, le=100)] | None = Field(
+        None, description="What each step multiplies the weight by (an exponential ramp)."
+    )
+    max: WholePercent = Field(100, description="The last weight of the ramp, in percent; 100 follows it in any case.")
+
+    RULES = (
+        Rule(
+            "a ramp takes exactly one of by and factor; write e.g. {start: 1, factor: 2, max: 50}",
+            lambda ramp: (ramp.by is None) != (ramp.factor is None),
+            cel="has(self.by) != has(self.factor)",
+            about=("by", "factor"),
+        ),
+        Rule(
+            "start must not be above max; lower start or raise max",
+            lambda ramp: ramp.start <= ramp.max,
+            cel="self.start <= self.max",
+            at="start",
+            about=("start", "max"),
+        ),
+        Rule(
+            "factor must be above 1; write e.g. 2",
+            lambda ramp: ramp.factor is None or ramp.factor > 1,
+            cel="!has(self.factor) || double(self.factor) > 1.0",
+            at="factor",
+        ),
+    )
+
+
+def _weights(steps: tuple[StepModel, ...] | None) -> list[int]:
+    return [step.set_weight for step in steps or () if step.set_weight is not None]
+
+
+class CanaryModel(WireModel):
+    """A canary: the weight rises step by step as far as the evidence allows."""
+
+    steps: tuple[StepModel, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_STEPS,
+        description="Explicit steps. With neither steps nor ramp the weights are "
+        f"{', '.join(map(str, DEFAULT_WEIGHTS))}. A last step to 100 is added if it is left out.",
+    )
+    ramp: RampModel | None = Field(None, description="Generated weights, in place of steps.")
+    min_step_duration: Duration = Field("1m", description="The least time a weight is held before the next is taken.")
+
+    RULES = (
+        Rule(
+            "steps and ramp exclude each other; leave one out",
+            lambda canary: canary.steps is None or canary.ramp is None,
+            cel="!(has(self.steps) && has(self.ramp))",
+            about=("steps", "ramp"),
+        ),
+        Rule(
+            "steps need at least one setWeight; add e.g. {setWeight: 10}",
+            lambda canary: canary.steps is None or bool(_weights(canary.steps)),
+            cel="!has(self.steps) || self.steps.exists(s, has(s.setWeight))",
+            at="steps",
+        ),
+        Rule(
+            "setWeight must not fall from one step to the next; put the steps in ascending order",
+            lambda canary: _weights(canary.steps) == sorted(_weights(canary.steps)),
+            # Written without isSorted() and sum(), which are Kubernetes' own additions to CEL.
+            cel="!has(self.steps) || [self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)].all(w, "
+            f"{list(range(MAX_STEPS - 1))}.all(i, i + 1 >= size(w) || w[i] <= w[i + 1]))",
+            at="steps",
+        ),
+    )
+
+
+class StrategyModel(WireModel):
+    """How the traffic moves."""
+
+    canary: CanaryModel | None = Field(None, description="Shift in steps; `canary: {}` takes the default steps.")
+
+    RULES = (
+        Rule(
+            "exactly one strategy is needed; write canary: {} for the default steps",
+            lambda strategy: strategy.canary is not None,
+            cel="has(self.canary)",
+            about=("canary",),
+        ),
+    )
+
+
+class SuccessRateModel(WireModel):
+    """Failed requests, compared with the stable subset's in the same seconds."""
+
+    objective: Rate | None = Field(
+        None,
+        description="Percent of requests that must succeed, as a number (99.5) or a string (99.5%): "
+        "an absolute objective beside the comparison with stable.",
+    )
+
+
+class LatencyModel(WireModel):
+    """Slow requests, counted on the boundaries of Istio's histogram and compared with the stable subset's."""
+
+    threshold: Duration | None = Field(
+        None, description="A request is slow beyond this; default: boundaries around stable's p90, p95 and p99."
+    )
+    objective: Rate | None = Field(
+        None, description="Percent of requests that must be within the threshold, as a number (99) or a string (99%)."
+    )
+
+    RULES = (
+        Rule(
+            "an objective for latency needs a threshold; add e.g. threshold: 500ms",
+            lambda latency: latency.objective is None or latency.threshold is not None,
+            cel=None,
+            at="objective",
+            about=("objective", "threshold"),
+        ),
+        Rule(
+            "the threshold must be longer than 0s; write e.g. 500ms",
+            lambda latency: latency.threshold is None or parse_duration(latency.threshold) > 0,
+            cel="!has(self.threshold) || duration(self.threshold) > duration('0s')",
+            at="threshold",
+        ),
+    )
+
+
+class IndicatorModel(WireModel):
+    """One thing the canary is judged by."""
+
+    name: IndicatorName = Field(description="A name for people; unique within the shift.")
+    share: WholePercent | None = Field(
+        None,
+        description="Percent of the error allowance spent on this indicator; indicators without a share divide what is "
+        "left in equal parts.",
+    )
+    success_rate: SuccessRateModel | None = Field(None, description="Judge by failed requests; {} is enough.")
+    latency: LatencyModel | None = Field(None, description="Judge by slow requests; {} is enough.")
+
+    RULES = (
+        Rule(
+            "each indicator takes exactly one of successRate and latency; write e.g. {name: errors, successRate: {}}",
+            lambda indicator: (indicator.success_rate is None) != (indicator.latency is None),
+            cel="has(self.successRate) != has(self.latency)",
+            about=("successRate", "latency"),
+        ),
+    )
+
+
+DEFAULT_INDICATORS = (
+    IndicatorModel.model_validate({"name": "success-rate", "successRate": {}}),
+    IndicatorModel.model_validate({"name": "latency", "latency": {}}),
+)
+_SUM_OF_SHARES = " + ".join(
+    f"(size(self.indicators) > {i} && has(self.indicators[{i}].share) ? self.indicators[{i}].share : 0)"
+    for i in range(MAX_INDICATORS)
+)
+
+
+def _shares_fit(analysis: AnalysisModel) -> bool:
+    shares = [indicator.share for indicator in analysis.indicators]
+    total = sum(share for share in shares if share is not None)
+    return total < 100 if None in shares else total == 100
+
+
+class AnalysisModel(WireModel):
+    """How the canary is judged against the stable subset."""
+
+    method: Literal["Sequential"] = Field(
+        "Sequential", description="Sequential: evidence accumulates and may be looked at at any time."
+    )
+    interval: Duration = Field("15s", description="Time between two looks at the telemetry; at least 1s.")
+    warmup: Duration = Field(
+        "1m", description="After the canary's pods became ready; only catastrophic evidence counts meanwhile."
+    )
+    confidence: Confidence = Field(
+        99,
+        description="100 minus the chance, in percent and over the whole shift, of rolling back a canary within "
+        "tolerance. A number (99) or a string (99%).",
+    )
+    promotion_confidence: Confidence = Field(
+        95,
+        description="100 minus the chance, in percent, of promoting a canary that is beyond the harm budget. "
+        "A number (95) or a string (95%).",
+    )
+    tolerance: Tolerance = Field(
+        25,
+        description="How much more than stable the canary may fail, in percent of stable's failures, before it counts "
+        "as worse. A number (25) or a string (25%).",
+    )
+    harm_budget: Annotated[Number, Field(ge=0, le=50)] = Field(
+        0.5, description="Extra failures that the whole service may suffer at any weight, in percentage points."
+    )
+    spare_requests: Annotated[Number, Field(ge=0, le=1_000_000)] = Field(
+        5, description="At low traffic: requests per three intervals that may be risked without proof; 0 is strict."
+    )
+    step_timeout: Duration = Field("30m", description="How long a step may wait for proof before onInconclusive acts.")
+    on_inconclusive: OnInconclusive = Field(
+        OnInconclusive.HOLD, description="What happens once stepTimeout has passed without proof in either direction."
+    )
+    indicators: tuple[IndicatorModel, ...] = Field(
+        DEFAULT_INDICATORS,
+        min_length=1,
+        max_length=MAX_INDICATORS,
+        description="What is judged; default: success rate and latency, both against the stable subset.",
+    )
+
+    RULES = (
+        Rule(
+            "the interval must be at least 1s; write e.g. 15s",
+            lambda analysis: parse_duration(analysis.interval) >= 1,
+            cel="duration(self.interval) >= duration('1s')",
+            at="interval",
+        ),
+        Rule(
+            "harmBudget must be above 0; write e.g. 0.5",
+            lambda analysis: analysis.harm_budget > 0,
+            cel="double(self.harmBudget) > 0.0",
+            at="harmBudget",
+        ),
+        Rule(
+            "stepTimeout must be at least the interval; raise stepTimeout",
+            lambda analysis: parse_duration(analysis.step_timeout) >= parse_duration(analysis.interval),
+            cel="duration(self.stepTimeout) >= duration(self.interval)",
+            at="stepTimeout",
+            about=("stepTimeout", "interval"),
+        ),
+        Rule(
+            "names of indicators must be unique; rename one",
+            lambda analysis: len({each.name for each in analysis.indicators}) == len(analysis.indicators),
+            cel="self.indicators.all(a, self.indicators.exists_one(b, a.name == b.name))",
+            at="indicators",
+        ),
+        Rule(
+            "shares must sum to 100, or to less if an indicator without a share is to take the rest",
+            _shares_fit,
+            cel=f"[{_SUM_OF_SHARES}].all(total, self.indicators.exists(i, !has(i.share)) ? total < 100 : total == 100)",
+            at="indicators",
+        ),
+    )
+
+
+def _is_service_name(name: str) -> bool:
+    return re.fullmatch(SERVICE_NAME[1:-1], name) is not None
+
+
+def _unlike_labels(spec: SpecModel) -> bool:
+    return spec.stable.labels is None or spec.stable.labels != spec.canary.labels
+
+
+def _min_step_fits(spec: SpecModel) -> bool:
+    canary = spec.strategy.canary
+    return canary is None or parse_duration(canary.min_step_duration) <= parse_duration(spec.analysis.step_timeout)
+
+
+def _virtual_services_differ(spec: SpecModel) -> bool:
+    names = [each.name for each in spec.virtual_services or ()]
+    return len(set(names)) == len(names)
+
+
+class SpecModel(WireModel):
+    """One shift of one Service from its stable to its canary subset."""
+
+    service: ServiceName = Field(description="Name of the Service, in the namespace of this TrafficShift.")
+    stable: SubsetModel = Field(description="The subset that the traffic comes from.")
+    canary: SubsetModel = Field(description="The subset that the traffic goes to.")
+    virtual_services: tuple[VirtualServiceModel, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=32,
+        description="The VirtualServices to manage; default: every one that routes to this service.",
+    )
+    destination_rule: ObjectName | None = Field(
+        None, description="Name of the DestinationRule; default: the one whose host is this service."
+    )
+    create: CreatePolicy = Field(
+        CreatePolicy.NEVER,
+        description="IfMissing allows a missing VirtualService or DestinationRule to be created.",
+    )
+    strategy: StrategyModel = Field(description="How the traffic moves: exactly one strategy.")
+    analysis: AnalysisModel = Field(AnalysisModel(), description="How the canary is judged against the stable subset.")
+    on_failure: OnFailure = Field(
+        OnFailure.ROLLBACK,
+        description="On a proven regression: Rollback gives stable all the traffic, Pause waits for a person.",
+    )
+    on_delete: OnDelete = Field(
+        OnDelete.RESTORE,
+        description="When the TrafficShift is deleted mid-way: Restore gives stable all the traffic, Leave touches "
+        "nothing.",
+    )
+    paused: StrictBool = Field(False, description="Hold the shift where it is; it may still roll back.")
+
+    RULES = (
+        Rule(
+            "service takes the name of a Service in the shift's own namespace, in lower-case letters, digits and '-'; "
+            "write reviews, not reviews.bookinfo.svc.cluster.local",
+            lambda spec: _is_service_name(spec.service),
+            cel=f"self.service.matches('{SERVICE_NAME}')",
+            at="service",
+        ),
+        Rule(
+            "stable.subset and canary.subset must differ; name the new version's subset in canary.subset",
+            lambda spec: spec.stable.subset != spec.canary.subset,
+            cel="self.stable.subset != self.canary.subset",
+            at="canary",
+            about=("stable", "canary"),
+        ),
+        Rule(
+            "stable.labels and canary.labels must differ, or both subsets hold the same pods",
+            _unlike_labels,
+            cel="!(has(self.stable.labels) && has(self.canary.labels) && self.stable.labels == self.canary.labels)",
+            at="canary",
+            about=("stable", "canary"),
+        ),
+        Rule(
+            "virtualServices must not name one VirtualService twice; put all its routes under one entry",
+            _virtual_services_differ,
+            cel="!has(self.virtualServices) || "
+            "self.virtualServices.all(a, self.virtualServices.exists_one(b, a.name == b.name))",
+            at="virtualServices",
+        ),
+        Rule(
+            "analysis.stepTimeout must be at least strategy.canary.minStepDuration; raise stepTimeout",
+            _min_step_fits,
+            cel="!has(self.strategy.canary) || "
+            "duration(self.analysis.stepTimeout) >= duration(self.strategy.canary.minStepDuration)",
+            at="analysis",
+            about=("analysis", "strategy"),
+        ),
+    )

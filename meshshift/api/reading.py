@@ -1,0 +1,75 @@
+"""Reading a spec strictly, and saying all that is wrong with it at once.
+
+Pydantic asks the rules of an object only once all of its fields are sound, so a typo in one field would hide a broken
+rule between two others until the next attempt.  A faulty spec is therefore read a second time with its faulty fields
+left out, and of what that reading finds, only rules that read none of them are believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from meshshift.api.errors import InvalidSpec, Location, SpecError, broken_rules, show, spec_errors
+from meshshift.api.models import SpecModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+_SOUND: dict[str, Any] = {
+    "service": "any",
+    "stable": {"subset": "stable"},
+    "canary": {"subset": "canary"},
+    "strategy": {"canary": {}},
+}
+
+
+def read_spec(document: Mapping[str, Any]) -> SpecModel:
+    """The wire model of `document["spec"]`; raises InvalidSpec with everything that is wrong."""
+    spec = document.get("spec") if isinstance(document, Mapping) else None
+    if not isinstance(spec, Mapping):
+        value = "" if spec is None else show(spec)
+        raise InvalidSpec([SpecError("spec", value, "missing; write an object with service, stable, canary, strategy")])
+    written = dict(spec)
+    try:
+        return SpecModel.model_validate(written)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+    beside = _broken_beside(written, [fault["loc"] for fault in faults])
+    raise InvalidSpec(dict.fromkeys([*spec_errors(faults), *beside]))
+
+
+def _broken_beside(spec: dict[str, Any], faulty: list[Location]) -> Iterable[SpecError]:
+    """Rules that are broken by fields other than the faulty ones."""
+    for location in faulty:
+        spec = _without(spec, location)
+    remaining = {str(fault["loc"][0]) for fault in _faults(spec) if fault["type"] == "missing"}
+    spec |= {name: _SOUND[name] for name in remaining & _SOUND.keys()}
+    for place, rule, error in broken_rules(_faults(spec)):
+        read = [(*place, name) for name in rule.about] or [place]
+        if not any(location[: len(start)] == start for start in read for location in faulty):
+            yield error
+
+
+def _faults(spec: dict[str, Any]) -> list[ErrorDetails]:
+    try:
+        SpecModel.model_validate(spec)
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def _without(document: dict[str, Any], location: Location) -> dict[str, Any]:
+    """A copy without the field at that place; a faulty item takes its whole list with it."""
+    if not location:
+        return document
+    name, *rest = location
+    copy = {key: value for key, value in document.items() if key != name}
+    child = document.get(str(name))
+    if rest and not isinstance(rest[0], int) and isinstance(child, dict) and rest[0] in child:
+        copy[str(name)] = _without(child, tuple(rest))
+    return copy
