@@ -1,4 +1,4 @@
-"""From the document a user wrote to the core's ShiftSpec, or to all the reasons why not.
+"""From the `spec` a user wrote to the core's ShiftSpec, or to all the reasons why not.
 
 Nothing that an API server can store makes this raise anything but InvalidSpec: an object may have been written under an
 older CRD, or to a server without one.  A spec also has an identity, `spec_hash`, by which the controller tells an edit
@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from meshshift.api.durations import parse_duration
+from meshshift.api.errors import InvalidSpec, SpecError
 from meshshift.api.models import (
     DEFAULT_WEIGHTS,
     AnalysisModel,
@@ -31,49 +32,50 @@ from meshshift.core.steps import Ramp, complete, expand_ramp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["InvalidSpec", "SpecError", "spec_from_wire", "spec_hash", "wire_spec_with_defaults"]
 
-def spec_from_wire(document: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
-    """The spec of a TrafficShift document (`{"spec": …}`) that lives in `namespace`, in base units.
+
+def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
+    """The `spec` of a TrafficShift that lives in `namespace`, in base units.
 
     Raises InvalidSpec, whose `errors` name every faulty field, its value and the fix.
     """
-    spec = read_spec(document)
-    canary = spec.strategy.canary or CanaryModel()
+    model = read_spec(spec)
+    canary = model.strategy.canary or CanaryModel()
     return ShiftSpec(
-        service=spec.service,
-        stable=_subset(spec.stable),
-        canary=_subset(spec.canary),
+        service=model.service,
+        stable=_subset(model.stable),
+        canary=_subset(model.canary),
         steps=_steps(canary),
         min_step=parse_duration(canary.min_step_duration),
-        analysis=_analysis(spec.analysis),
-        virtual_services=tuple(_selector(each, namespace) for each in spec.virtual_services or ()),
-        destination_rule=spec.destination_rule,
-        create=spec.create,
-        on_failure=spec.on_failure,
-        on_delete=spec.on_delete,
-        paused=spec.paused,
+        analysis=_analysis(model.analysis),
+        virtual_services=tuple(_selector(each, namespace) for each in model.virtual_services or ()),
+        destination_rule=model.destination_rule,
+        create=model.create,
+        on_failure=model.on_failure,
+        on_delete=model.on_delete,
+        paused=model.paused,
     )
 
 
-def wire_spec_with_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
+def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The spec as JSON with every default written out and one spelling for each value, to be kept with a run.
 
-    `spec_from_wire({"spec": result}, …)` reads it back.  Raises InvalidSpec.
+    It is a spec itself, with the same hash.  Raises InvalidSpec.
     """
-    spec = read_spec(document)
-    wire: dict[str, Any] = _plain(spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+    wire: dict[str, Any] = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True))
     canary = wire["strategy"]["canary"]
     if "steps" not in canary and "ramp" not in canary:
         canary["steps"] = _default_steps()
     return wire
 
 
-def spec_hash(document: Mapping[str, Any]) -> str:
+def spec_hash(spec: Mapping[str, Any]) -> str:
     """Identity of the spec, 16 hexadecimal digits; `paused` and what equals a default do not count.
 
     Raises InvalidSpec.
     """
-    wire = _plain(read_spec(document).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True))
+    wire = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True))
     wire.pop("paused", None)
     canary = wire["strategy"]["canary"]
     if canary.get("steps") == _default_steps():

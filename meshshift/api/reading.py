@@ -28,12 +28,10 @@ _SOUND: dict[str, Any] = {
 }
 
 
-def read_spec(document: Mapping[str, Any]) -> SpecModel:
-    """The wire model of `document["spec"]`; raises InvalidSpec with everything that is wrong."""
-    spec = document.get("spec") if isinstance(document, Mapping) else None
+def read_spec(spec: Mapping[str, Any]) -> SpecModel:
+    """The wire model of a TrafficShift's `spec`; raises InvalidSpec with everything that is wrong."""
     if not isinstance(spec, Mapping):
-        value = "" if spec is None else show(spec)
-        raise InvalidSpec([SpecError("spec", value, "missing; write an object with service, stable, canary, strategy")])
+        raise InvalidSpec([SpecError("spec", show(spec), "write an object with service, stable, canary and strategy")])
     written = dict(spec)
     try:
         return SpecModel.model_validate(written)

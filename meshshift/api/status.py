@@ -109,6 +109,7 @@ class LastCommandStatus(StatusPart):
 
     command: Word = Field(description="The annotation's value.")
     by: Word = Field("", description="Who wrote it, from managedFields.")
+    written: Word = Field("", description="When it was written, from managedFields.")
     at: Instant = Field(description="When it was carried out.")
     result: Sentence = Field("", description="What it did, or why it was refused.")
 
