@@ -89,7 +89,7 @@ def _like(destination: Destination, subset: str) -> Document:
 
 
 def _is_removable(entry: Destination, route: WeightedRoute) -> bool:
-    if entry.subset != route.target.canary or entry.weight:
+    if entry.subset != route.target.canary:
         return False
     as_added = [
         {"destination": _like(other, route.target.canary), "weight": 0} for other in route.pair if other != entry

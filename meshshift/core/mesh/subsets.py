@@ -11,6 +11,7 @@ from typing import Any
 
 from meshshift.core.mesh.documents import (
     Document,
+    ObjectRef,
     Patch,
     PatchOperation,
     Problem,
@@ -41,10 +42,9 @@ def find_rule(destination_rules: Iterable[Document], target: Target, name: str |
     Only the service's own namespace counts.  With `name`, exactly that rule, which must be for the host.
     `NoDestinationRule` means that one may be created.  A rule that is found can be patched: its subsets are a list.
     """
-    local = [rule for rule in destination_rules if ref_of(rule, _KIND).namespace == target.namespace]
     if name is not None:
-        return _named(local, target, name)
-    ours = sorted((rule for rule in local if _is_for(rule, target)), key=_age)
+        return _named(destination_rules, target, name)
+    ours = _rules_for(destination_rules, target)
     if not ours:
         return Problem(
             Reason.NO_DESTINATION_RULE,
@@ -68,6 +68,15 @@ def subset_labels(rule: Document, subset: str) -> dict[str, str] | None:
         return None
     labels = _subsets(rule)[index].get("labels")
     return dict(labels) if isinstance(labels, dict) else {}
+
+
+def joined_labels(destination_rules: Iterable[Document], target: Target, subset: str) -> dict[str, str] | None:
+    """The labels that Istio acts on, from whichever rule of the service's namespace says them first; None if none does.
+
+    A subset may stand in another rule than the one `find_rule` chose, and adding it there again would change nothing.
+    """
+    found = (subset_labels(rule, subset) for rule in _rules_for(destination_rules, target))
+    return next((labels for labels in found if labels is not None), None)
 
 
 def add_subset_patch(
@@ -102,25 +111,32 @@ def remove_subset_patch(rule: Document, subset: str) -> Patch | None:
     return _patch(rule, operation("test", path, _subsets(rule)[index]), {"op": "remove", "path": path})
 
 
-def _named(rules: list[Document], target: Target, name: str) -> Document | Problem:
-    rule = next((rule for rule in rules if ref_of(rule, _KIND).name == name), None)
+def _named(rules: Iterable[Document], target: Target, name: str) -> Document | Problem:
+    ref = ObjectRef(_KIND, target.namespace, name)
+    rule = next((rule for rule in rules if ref_of(rule, _KIND) == ref), None)
     if rule is None:
         return Problem(
             Reason.DESTINATION_RULE_MISSING,
-            f"DestinationRule {target.namespace}/{name} does not exist; create it, or correct destinationRule",
+            f"{ref} does not exist; create it, or correct destinationRule",
         )
     if rule_host(rule, target.cluster_domain) != target.host:
         return Problem(
             Reason.DESTINATION_RULE_HOST,
-            f"DestinationRule {target.namespace}/{name}: spec.host is {shown(member(rule, 'spec', 'host'))}, which is "
+            f"{ref}: spec.host is {shown(member(rule, 'spec', 'host'))}, which is "
             f"not {target.host}; correct destinationRule, or leave it out",
         )
     return _flaw(rule) or rule
 
 
+def _rules_for(rules: Iterable[Document], target: Target) -> list[Document]:
+    """The rules of the service's namespace for its host and all clients, in the order in which Istio joins them."""
+    return sorted((rule for rule in rules if _is_for(rule, target)), key=_age)
+
+
 def _is_for(rule: Document, target: Target) -> bool:
+    local = ref_of(rule, _KIND).namespace == target.namespace
     selective = member(rule, "spec", "workloadSelector") is not None
-    return not selective and rule_host(rule, target.cluster_domain) == target.host
+    return local and not selective and rule_host(rule, target.cluster_domain) == target.host
 
 
 def _age(rule: Document) -> tuple[str, str]:

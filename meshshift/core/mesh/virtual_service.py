@@ -8,10 +8,21 @@ Facts used (istio/api `networking/v1alpha3/virtual_service.proto`): `weight` is 
 nothing unless it is the only one of its route, which gets everything whatever its weight says.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, member, ref_of, resource_version, shown
+from meshshift.core.mesh.documents import (
+    Document,
+    ObjectRef,
+    Problem,
+    Reason,
+    member,
+    ref_of,
+    resource_version,
+    shown,
+    text,
+)
 from meshshift.core.mesh.hosts import resolve_host
 
 Protocol: TypeAlias = Literal["http", "tls", "tcp"]
@@ -35,6 +46,16 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """A place that copies of a route's requests go to; their answers are thrown away."""
+
+    place: str
+    """The field under the route: `mirror`, `mirrors[0]`."""
+    host: str
+    subset: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One entry of `spec.http`, `spec.tls` or `spec.tcp`; redirects, direct responses and delegates send nowhere."""
 
@@ -44,6 +65,7 @@ class Route:
     matched: bool
     """It has conditions of its own, so it takes only some of the host's requests."""
     destinations: tuple[Destination, ...]
+    mirrors: tuple[Mirror, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +81,8 @@ class VirtualService:
     @property
     def mentions(self) -> frozenset[str]:
         """Every fully qualified host that it speaks for or sends to: what a cache would index it by."""
-        return self.hosts | {each.host for route in self.routes for each in route.destinations}
+        sent = {each.host for route in self.routes for each in route.destinations}
+        return self.hosts | sent | {each.host for route in self.routes for each in route.mirrors}
 
 
 def read_virtual_service(document: Document, cluster_domain: str) -> VirtualService:
@@ -115,7 +138,20 @@ def _read_route(ref: ObjectRef, protocol: Protocol, index: int, entry: object, c
         name=name if isinstance(name, str) and name else None,
         matched=bool(entry.get("match")),
         destinations=tuple(destinations),
+        mirrors=tuple(_read_mirrors(ref, entry, cluster_domain)),
     )
+
+
+def _read_mirrors(ref: ObjectRef, entry: Document, cluster_domain: str) -> Iterator[Mirror]:
+    listed = entry.get("mirrors")
+    places = {"mirror": entry.get("mirror")}
+    for index, each in enumerate(listed if isinstance(listed, list) else ()):
+        places[f"mirrors[{index}]"] = member(each, "destination")
+    for place, destination in places.items():
+        host = text(member(destination, "host"))
+        if host:
+            resolved = resolve_host(host, ref.namespace, cluster_domain)
+            yield Mirror(place, resolved, text(member(destination, "subset")) or None)
 
 
 def _read_destination(

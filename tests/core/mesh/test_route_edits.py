@@ -239,6 +239,12 @@ def test_routes_of_one_virtual_service_share_a_patch_and_others_have_their_own()
     assert [(patch.target.name, len(patch.operations)) for patch in patches] == [("reviews", 7), ("shop", 4)]
 
 
+def test_stable_is_tested_even_where_its_weight_happens_to_stay() -> None:
+    (patch,) = weight_patches(found_in(virtual_service({"route": [to("v1", 95)]})), 5)  # type: ignore[misc]
+    with pytest.raises(jsonpatch.JsonPatchTestFailed):
+        applied(virtual_service({"route": [to("v9", 95)]}), (patch,))
+
+
 def test_stable_headers_are_never_given_to_the_canary() -> None:
     document = virtual_service({"route": [to("v1", headers={"request": {"set": {"x-version": "v1"}}}), to("v2", 0)]})
     document["spec"]["http"][0]["route"][0]["weight"] = 100

@@ -48,6 +48,14 @@ def test_a_matched_route_to_the_canary_alone_is_left_alone_and_said_so() -> None
     assert [(each.name, each.why.reason) for each in result.skipped] == [("testers", Reason.PINNED_TO_CANARY)]
 
 
+def test_a_matched_route_to_the_canary_is_a_pin_even_when_nothing_else_is_there() -> None:
+    assert problem(virtual_service(TESTERS)).reason is Reason.NOT_ROUTED
+
+
+def test_an_empty_name_is_no_name() -> None:
+    assert str(found(virtual_service({**DEFAULT, "name": ""})).routes[0]).endswith("route http[0]")
+
+
 def test_a_pin_is_shifted_when_somebody_names_it() -> None:
     assert [route.name for route in found(virtual_service(TESTERS, DEFAULT), only=named("testers")).routes] == [
         "testers"

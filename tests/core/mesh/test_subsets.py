@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshshift.core.mesh.documents import Document, Patch, Problem, Reason, Target
-from meshshift.core.mesh.subsets import add_subset_patch, find_rule, remove_subset_patch, subset_labels
+from meshshift.core.mesh.subsets import add_subset_patch, find_rule, joined_labels, remove_subset_patch, subset_labels
 from tests.core.mesh.sample_documents import TARGET, json_values
 
 V1 = {"name": "v1", "labels": {"version": "v1"}}
@@ -99,6 +99,15 @@ def test_labels_are_those_of_the_subset() -> None:
     assert subset_labels(rule(V1, V2), "v2") == {"version": "v2"}
     assert subset_labels(rule({"name": "all"}), "all") == {}
     assert subset_labels(rule(V1), "v2") is None
+
+
+def test_subsets_of_all_rules_are_joined_oldest_first() -> None:
+    older = rule({"name": "v2", "labels": {"version": "older"}}, name="z")
+    rules = [rule(V1, V2, name="a", created="2026-02-01T00:00:00Z"), older]
+    assert name_of(find_rule(rules, TARGET)) == "a"
+    assert joined_labels(rules, TARGET, "v2") == {"version": "older"}
+    assert joined_labels(rules, TARGET, "v1") == {"version": "v1"}
+    assert joined_labels([rule(V1, namespace="staging")], TARGET, "v1") is None
 
 
 def test_an_added_subset_is_appended_and_everything_else_stays() -> None:

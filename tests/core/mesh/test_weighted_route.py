@@ -52,6 +52,11 @@ def test_a_route_with_others_says_a_percentage_by_the_nearest_whole_weights() ->
     assert not at_percent([nearest], 24)
 
 
+def test_the_nearest_whole_weights_count_only_as_parts_of_100() -> None:
+    assert at_percent([route(to("v1", 38), to("v2", 12), to(host="ratings", weight=50))], 25)
+    assert not at_percent([route(to("v1", 38), to("v2", 12), to(host="ratings", weight=51))], 25)
+
+
 def test_no_canary_says_no_percentage_but_zero() -> None:
     tiny = route(to("v1", 5), to("v2", 0), to(host="ratings", weight=95))
     assert at_percent([tiny], 0)
