@@ -26,7 +26,8 @@ from meshshift.api.models import (
 )
 from meshshift.api.reading import read_spec
 from meshshift.core.judge import Indicator, JudgeSettings, Latency, SuccessRate
-from meshshift.core.spec import Analysis, Pause, SetWeight, ShiftSpec, Step, Subset, VirtualServiceSelector
+from meshshift.core.mesh.routes import VirtualServiceSelector
+from meshshift.core.spec import Analysis, Pause, SetWeight, ShiftSpec, Step, Subset
 from meshshift.core.steps import Ramp, complete, expand_ramp
 
 if TYPE_CHECKING:

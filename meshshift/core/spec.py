@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meshshift.core.judge import Indicator, JudgeSettings
+    from meshshift.core.indicator import Indicator, JudgeSettings
+    from meshshift.core.mesh.routes import VirtualServiceSelector
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,6 @@ class Subset:
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class VirtualServiceSelector:
-    """One VirtualService to manage and, if any are named, only those of its http routes."""
-
-    namespace: str
-    name: str
-    routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

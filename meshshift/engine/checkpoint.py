@@ -1,8 +1,8 @@
 """The state of a run as the text in `status.checkpoint`, from which any controller can go on.
 
 The run's spec is stored as its wire form with defaults, so what a run was started with does not change with a later
-release's defaults.  The text is the controller's own: nobody else has to understand it, and a text that cannot be read is
-said, not guessed around.
+release's defaults.  The text is the controller's own: nobody else has to understand it, and a text that cannot be read
+is reported, not guessed around.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def decode(text: str, namespace: str) -> Checkpoint:
         if state.pop("format") != FORMAT:
             raise UnreadableCheckpoint("it was written by another release")
         wire_spec, outcome = state.pop("spec"), state.pop("outcome")
-        enums = {name: kind(state.pop(name)) for name, kind in _ENUMS.items() if name in state}
+        enums: dict[str, Any] = {name: kind(state.pop(name)) for name, kind in _ENUMS.items() if name in state}
         run = Run(
             spec=spec_from_wire(wire_spec, namespace=namespace),
             evidence=Evidence.from_json(state.pop("evidence")),

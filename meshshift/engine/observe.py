@@ -113,7 +113,9 @@ def _pods(subject: Subject, world: World, mesh: MeshView, service: Document | No
     groups: list[list[dict[str, Any]]] = []
     for arm, labels in ((subject.effective.stable, mesh.stable_labels), (subject.effective.canary, mesh.canary_labels)):
         wanted: Mapping[str, str] = labels if labels is not None else arm.labels
-        groups.append(list(world.pods_of(subject.namespace, {**selector, **wanted})) if selector and wanted else [])
+        groups.append(
+            list(world.pods.labelled(subject.namespace, {**selector, **wanted})) if selector and wanted else []
+        )
     stable, canary = groups
     ready = [since for pod in canary if (since := ready_since(pod)) is not None]
     stable_ready = sum(ready_since(pod) is not None for pod in stable)

@@ -1,7 +1,7 @@
 """What the engine needs from the world, as small Protocols; `meshshift.adapters` implements them.
 
-Every method that talks to the Kubernetes API raises one of the failures in `meshshift.engine.failures` and nothing else.
-Telemetry never raises: what went wrong is a value.
+Every method that talks to the Kubernetes API raises one of the failures in `meshshift.engine.failures` and nothing
+else.  Telemetry never raises: what went wrong is a value.
 """
 
 from __future__ import annotations

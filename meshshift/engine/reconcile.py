@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from meshshift.engine.world import Document, Key, World
 
 FINALIZER = "meshshift.io/traffic"
+REFUSED_AGAIN = 30.0
+"""Seconds until an edit that the API server refused is tried again."""
 ANNOUNCE_WITHIN = 600.0
 """Seconds: after a restart, turns in the history that are younger than this get their Event if they lack it."""
 
@@ -85,8 +87,11 @@ class Reconciler:
         observation, decision, checkpoint = await self._decide(shift, previous, now)
         shift = await self._persist(shift, previous, observation, decision, checkpoint, now)
         self.journal.decided(key, shift, observation, decision)
-        for edit in decision.edits:
-            await self._write(edit)
+        try:
+            for edit in decision.edits:
+                await self._write(edit)
+        except Refused as refusal:
+            return await self._tell_refusal(key, shift, observation, decision, checkpoint, refusal)
         await self._settle_command(shift)
         await self._announce(key, shift)
         if decision.release:
@@ -138,6 +143,25 @@ class Reconciler:
         self.world.shifts.put(written)
         return written
 
+    async def _tell_refusal(
+        self,
+        key: Key,
+        shift: Document,
+        observation: Observation | None,
+        decision: Decision,
+        checkpoint: Checkpoint | None,
+        refusal: Refused,
+    ) -> float:
+        """The API server will not take an edit (RBAC, a webhook): repeating it cannot help, a person has to know."""
+        message = f"{decision.message}: the API server refused the edit: {refusal}"
+        told = replace(decision, kind=Kind.HOLD, reason="EditRefused", message=message, stalled=True, edits=())
+        shift = await self._persist(
+            shift, StatusModel.from_wire(shift.get("status")), observation, told, checkpoint, self.clock()
+        )
+        self.journal.decided(key, shift, observation, told)
+        await self._announce(key, shift)
+        return REFUSED_AGAIN
+
     async def _write(self, edit: Patch | Creation) -> None:
         """One edit of the mesh; the answer is in the caches before the next look."""
         kind = edit.document["kind"] if isinstance(edit, Creation) else edit.target.kind
@@ -174,7 +198,10 @@ class Reconciler:
             self._taken_off[key_of(shift)] = command
 
     async def _announce(self, key: Key, shift: Document) -> None:
-        """Every turn in the history becomes one Event; the name makes a repetition the same one."""
+        """Every turn in the history becomes one Event; the name makes a repetition the same one.
+
+        An Event that could not be written holds nothing up: the next pass finds it missing.
+        """
         done = self._announced.setdefault(key, set())
         uid = shift["metadata"].get("uid", "")
         for entry in StatusModel.from_wire(shift.get("status")).history:
@@ -183,9 +210,12 @@ class Reconciler:
             if name in done or not _is_recent(entry.at, self.clock()):
                 continue
             warning = entry.reason in WARNINGS or entry.phase in {Phase.FAILED, Phase.ROLLED_BACK}
-            await self.cluster.emit(
-                shift, name=name, warning=warning, reason=entry.reason, message=entry.message, at=entry.at
-            )
+            try:
+                await self.cluster.emit(
+                    shift, name=name, warning=warning, reason=entry.reason, message=entry.message, at=entry.at
+                )
+            except ApiFailure:
+                return
             self.journal.turned(key, entry.reason, entry.message)
             done.add(name)
 
@@ -193,14 +223,16 @@ class Reconciler:
         try:
             self.world.shifts.put(await self.cluster.read_shift(key))
         except NotFound:
-            self.world.shifts.drop(key)
+            if shift := self.world.shifts.get(key):
+                self.world.shifts.drop(shift)
 
     async def _refresh_object(self, ref: ObjectRef) -> None:
         table = self._table(ref.kind)
         try:
             table.put(await self.cluster.read(ref))
         except NotFound:
-            table.drop((ref.namespace, ref.name))
+            if document := table.get((ref.namespace, ref.name)):
+                table.drop(document)
 
     def _table(self, kind: str) -> Table:
         return self.world.virtual_services if kind == "VirtualService" else self.world.destination_rules

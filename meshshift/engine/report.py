@@ -145,7 +145,9 @@ def _percent(counts: Counts) -> float | None:
 def _conditions(decision: Decision, generation: int, now: float) -> tuple[ConditionStatus, ...]:
     under_way = not decision.phase.ended and not decision.stalled
     regression = decision.assessment is not None and decision.assessment.regression
-    analyzed = "False" if regression else "True" if decision.assessment is not None else "Unknown"
+    analyzed: Literal["True", "False", "Unknown"] = "Unknown"
+    if decision.assessment is not None:
+        analyzed = "False" if regression else "True"
 
     def condition(kind: str, status: Literal["True", "False", "Unknown"]) -> ConditionStatus:
         return ConditionStatus(

@@ -6,18 +6,19 @@ lands here.  An answer to one's own write may be newer than the watch; the newer
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from meshshift.core.mesh.subsets import rule_host
 from meshshift.core.mesh.virtual_service import read_virtual_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Document = dict[str, Any]
 Key = tuple[str, str]
+REMEMBERED_DELETIONS = 1024
+"""Deleted objects of a kind whose version is kept, so that a list that was read before the deletion changes nothing."""
 
 
 def key_of(document: Document) -> Key:
@@ -32,23 +33,29 @@ def is_older(document: Document, present: Document) -> bool:
     return new.isdigit() and old.isdigit() and int(new) < int(old)
 
 
-@dataclass
 class Table:
-    """The objects of one kind."""
+    """The objects of one kind, and the versions at which the latest deleted ones went."""
 
-    objects: dict[Key, Document] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.objects: dict[Key, Document] = {}
+        self._gone: OrderedDict[Key, Document] = OrderedDict()
 
     def put(self, document: Document) -> bool:
-        """Keep the document unless a newer one is known; False then."""
+        """Keep the document unless a newer one, or a later deletion, is known; False then."""
         key = key_of(document)
-        if key in self.objects and is_older(document, self.objects[key]):
+        known = self.objects.get(key) or self._gone.get(key)
+        if known is not None and is_older(document, known):
             return False
         self.objects[key] = document
         return True
 
-    def drop(self, key: Key) -> None:
-        """The object is gone."""
+    def drop(self, document: Document) -> None:
+        """The object is gone; `document` is the last that is known of it."""
+        key = key_of(document)
         self.objects.pop(key, None)
+        self._gone[key] = {"metadata": document["metadata"]}
+        if len(self._gone) > REMEMBERED_DELETIONS:
+            self._gone.popitem(last=False)
 
     def get(self, key: Key) -> Document | None:
         """The object as last seen."""
@@ -75,10 +82,10 @@ class HostTable(Table):
             self._by_host[host].add(key_of(document))
         return True
 
-    def drop(self, key: Key) -> None:
-        """The object is gone."""
-        super().drop(key)
-        self._forget(key)
+    def drop(self, document: Document) -> None:
+        """The object is gone, and what it said of hosts with it."""
+        super().drop(document)
+        self._forget(key_of(document))
 
     def of(self, host: str) -> list[Document]:
         """Every object that speaks of the host, in the order of namespace and name."""
@@ -95,6 +102,34 @@ class HostTable(Table):
                 del self._by_host[host]
 
 
+class PodTable(Table):
+    """Pods, of each only what endpoints are judged by (the rest of a pod is large), found by namespace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[str, set[str]] = defaultdict(set)
+
+    def put(self, document: Document) -> bool:
+        """Keep what matters of the pod."""
+        namespace, name = key_of(document)
+        self._names[namespace].add(name)
+        return super().put(_slim(document))
+
+    def drop(self, document: Document) -> None:
+        """The pod is gone."""
+        namespace, name = key_of(document)
+        self._names[namespace].discard(name)
+        super().drop(document)
+
+    def labelled(self, namespace: str, labels: Mapping[str, str]) -> Iterator[Document]:
+        """The pods of a namespace that carry all of `labels`."""
+        for name in self._names.get(namespace, ()):
+            pod = self.objects.get((namespace, name))
+            carried = (pod or {"metadata": {}})["metadata"].get("labels") or {}
+            if pod is not None and all(carried.get(label) == value for label, value in labels.items()):
+                yield pod
+
+
 class World:
     """All the caches, and which shifts an object concerns."""
 
@@ -102,25 +137,9 @@ class World:
         self.cluster_domain = cluster_domain
         self.shifts = HostTable(lambda each: frozenset({self.host_of(each)}))
         self.services = Table()
-        self.pods: dict[str, dict[str, Document]] = defaultdict(dict)
+        self.pods = PodTable()
         self.virtual_services = HostTable(lambda each: read_virtual_service(each, cluster_domain).mentions)
         self.destination_rules = HostTable(lambda each: frozenset({rule_host(each, cluster_domain)}))
-
-    def put_pod(self, document: Document) -> None:
-        """Keep of a pod what endpoints are judged by; the rest of a pod is large."""
-        namespace, name = key_of(document)
-        self.pods[namespace][name] = _slim(document)
-
-    def drop_pod(self, key: Key) -> None:
-        """The pod is gone."""
-        self.pods[key[0]].pop(key[1], None)
-
-    def pods_of(self, namespace: str, labels: dict[str, str]) -> Iterator[Document]:
-        """The pods of a namespace that carry all of `labels`."""
-        for pod in self.pods.get(namespace, {}).values():
-            carried = pod["metadata"].get("labels") or {}
-            if all(carried.get(name) == value for name, value in labels.items()):
-                yield pod
 
     def shifts_on(self, hosts: Iterable[str]) -> list[Key]:
         """The shifts whose service has one of the hosts."""
@@ -137,9 +156,13 @@ class World:
         return f"{service}.{key_of(shift)[0]}.svc.{self.cluster_domain}"
 
 
+_POD_METADATA = ("name", "namespace", "labels", "ownerReferences", "deletionTimestamp")
+
+
 def _slim(pod: Document) -> Document:
     metadata, status = pod["metadata"], pod.get("status") or {}
     kept = {
         name: metadata.get(name) for name in ("name", "namespace", "labels", "ownerReferences", "deletionTimestamp")
     }
+    kept["resourceVersion"] = metadata.get("resourceVersion", "")
     return {"metadata": kept, "status": {"conditions": status.get("conditions") or [], "phase": status.get("phase")}}

@@ -1,0 +1,137 @@
+"""The composition root: makes every part once and ties them together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import kopf
+
+from meshshift.adapters import logs
+from meshshift.adapters.cluster import KubeCluster
+from meshshift.adapters.kube import KubeClient
+from meshshift.adapters.metrics import Metrics
+from meshshift.adapters.prometheus import PrometheusTelemetry
+from meshshift.core.observation import Timing
+from meshshift.engine.failures import ApiFailure
+from meshshift.engine.queue import WorkQueue
+from meshshift.engine.reconcile import Reconciler
+from meshshift.engine.world import Key, World
+from meshshift.operator.health import application, serve
+from meshshift.operator.leader import lead
+from meshshift.operator.watches import Feed, quiet_settings, registry, relist
+from meshshift.operator.workers import Workers
+
+if TYPE_CHECKING:
+    from meshshift.operator.settings import Settings
+
+log = logging.getLogger("meshshift.operator")
+FIRST_LIST_AGAIN = 2.0
+
+
+class Operator:
+    """One controller process."""
+
+    def __init__(self, settings: Settings, client: KubeClient) -> None:
+        self.settings = settings
+        self.client = client
+        self.identity = f"{socket.gethostname()}_{os.getpid()}"
+        self.world = World(settings.cluster_domain)
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.metrics = Metrics(queue_depth=lambda: len(self.queue))
+        self.feed = Feed(self.world, self.queue, self.metrics.watched)
+        self.trouble = "the first list of all watched objects has not succeeded yet"
+
+    async def run(self) -> None:
+        """Serve health and metrics, fill the caches, watch, and work while leading; ends on SIGTERM or SIGINT."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        app = application(metrics=self.metrics.render, alive=lambda: "", ready=lambda: self.trouble)
+        runner, port = await serve(app, self.settings.bind, self.settings.port)
+        log.info("serving /healthz, /readyz and /metrics on %s port %d", self.settings.bind, port)
+        tasks = [asyncio.create_task(self._control(), name="control"), asyncio.create_task(stop.wait(), name="stop")]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await runner.cleanup()
+
+    async def _control(self) -> None:
+        await self._fill()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch(), name="watch")
+            group.create_task(self._resync(), name="resync")
+            group.create_task(self._lead(), name="lead")
+
+    async def _fill(self) -> None:
+        """Nothing may be decided on half-filled caches: a pod that is not known yet is not a pod that is gone."""
+        while True:
+            try:
+                await relist(self.client, self.feed, self.settings.namespaces)
+            except ApiFailure as failure:
+                self.trouble = f"{failure}; are the CRDs of Istio and meshshift installed, and may we list them?"
+                log.warning("cannot list what is to be watched yet: %s", self.trouble)
+                await asyncio.sleep(FIRST_LIST_AGAIN)
+            else:
+                self.trouble = ""
+                return
+
+    async def _watch(self) -> None:
+        namespaces = self.settings.namespaces
+        await kopf.operator(
+            registry=registry(self.feed, self.client),
+            settings=quiet_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+        )
+        raise RuntimeError("the watches ended")
+
+    async def _resync(self) -> None:
+        """List everything afresh now and then, so that an event that a watch lost is not lost for good."""
+        while True:
+            await asyncio.sleep(self.settings.resync)
+            try:
+                await relist(self.client, self.feed, self.settings.namespaces)
+            except ApiFailure as failure:
+                log.warning("could not list everything afresh: %s", failure)
+
+    async def _lead(self) -> None:
+        if not self.settings.leader_election:
+            await self._work()
+            return
+        await lead(self.client, self.settings.leader_namespace, self.identity, self._work)
+        raise RuntimeError("leadership was lost")
+
+    async def _work(self) -> None:
+        self.metrics.leads(leading=True)
+        async with PrometheusTelemetry(telemetry_settings(self.settings), observer=self.metrics) as telemetry:
+            reconciler = Reconciler(
+                self.world,
+                KubeCluster(self.client, self.identity),
+                telemetry,
+                self.metrics,
+                Timing(settle=self.settings.settle, lag=self.settings.scrape_interval),
+            )
+            workers = Workers(self.queue, reconciler, self.metrics)
+            async with asyncio.TaskGroup() as group:
+                for number in range(self.settings.workers):
+                    group.create_task(workers.run(), name=f"worker-{number}")
+
+
+async def run(settings: Settings) -> None:
+    """Run a controller until it is told to stop."""
+    logs.configure(settings.log_format, settings.log_level)
+    async with await KubeClient.connect(settings.kubeconfig, settings.context) as client:
+        with contextlib.suppress(asyncio.CancelledError):
+            await Operator(settings, client).run()

@@ -1,0 +1,36 @@
+"""What an installation sets, once, for all shifts: by flags, or by environment variables named MESHSHIFT_<FLAG>."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of `meshshift operator`; durations in seconds.  The flags in `meshshift.cli.operator` describe them."""
+
+    prometheus_url: str
+    prometheus_token_file: Path | None = None
+    prometheus_username: str | None = None
+    prometheus_password_file: Path | None = None
+    prometheus_ca_file: Path | None = None
+    prometheus_timeout: float = 10.0
+    scrape_interval: float = 15.0
+    reporter: str = "auto"
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespaces: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
+    settle: float = 5.0
+    resync: float = 300.0
+    workers: int = 8
+    leader_election: bool = True
+    leader_namespace: str = "meshshift-system"
+    bind: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
+    port: int = 8080
+    log_format: str = "json"
+    log_level: str = "info"
