@@ -11,27 +11,21 @@ series:
   other;
 - a series that vanished is held: nothing happened that we know of.
 
-A request is *failed* when its code is 5xx (connect failures UF, no healthy upstream UH and no cluster NC are 503 in
-Istio), or when its code is 200 and its gRPC status is one that the server is to blame for.  Code 0 means that the
-client left: neither good nor bad.
-
 Nothing here guesses: no series is `NoData`, a value that cannot be a counter is `BadData`, and neither is ever a
 failure.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 
+from meshshift.core.attribution import Arm, destination, is_failed, is_unclassified
 from meshshift.core.evidence import Counts
 
-GRPC_FAILURES = frozenset({"2", "4", "8", "12", "13", "14", "15"})
-"""UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
+__all__ = ["Arm", "BadData", "NoData", "Series", "Slow", "Snapshot", "Tick", "Traffic", "difference"]
 
-The server's fault.
-"""
-
-_SILENT = frozenset({"", "unknown"})
+_NUMBER = re.compile(r"\+Inf|[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 Labels = tuple[tuple[str, str], ...]
 """Label pairs sorted by name: hashable, so that a series can be found again in the next snapshot."""
@@ -67,17 +61,6 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """How the traffic of one arm is recognised.
-
-    Names of workloads, and of revisions (canonical revision or version).
-    """
-
-    workloads: frozenset[str] = frozenset()
-    revisions: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Slow:
     """Requests that failed or took longer than `boundary` (seconds), and the same for both halves of the proxies."""
 
@@ -91,9 +74,9 @@ class Traffic:
     """What one destination answered during a tick.
 
     `total` counts answered requests, `failed` those that failed (never more than total), `unclassified` those whose
-    client left. `halves` splits total and failed over two halves of the reporting proxies (None with a single proxy),
-    from which clumping is learned. `timed` is the number of answered requests in the histogram, `slow` how many of
-    them failed or were slower than each finite boundary, ascending.
+    client left.  `halves` splits total and failed over two halves of the reporting proxies (None if only one half has
+    any), from which clumping is learned.  `timed` is the number of answered requests in the histogram, `slow` how many
+    of them failed or were slower than each finite boundary, ascending.
     """
 
     total: float = 0.0
@@ -114,7 +97,7 @@ class Traffic:
         return Counts(self.timed, slow.count) if slow else Counts(0.0, 0.0)
 
     def split(self, boundary: float | None = None) -> tuple[Counts, Counts] | None:
-        """`counts` for each half of the reporting proxies; None when there is only one."""
+        """`counts` for each half of the reporting proxies; None if only one half has any."""
         if boundary is None:
             return self.halves
         slow = self._slower_than(boundary)
@@ -169,40 +152,32 @@ def difference(before: Snapshot, after: Snapshot, canary: Arm, stable: Arm) -> T
     problem = _unusable(before, after)
     if problem:
         return problem
-    sums = {name: _Sum() for name in ("canary", "stable", "unattributed", "other")}
-    proxies = _alternate(series.labels for series in (*after.requests, *after.durations))
+    sums = {"canary": _Sum(), "stable": _Sum(), "unattributed": _Sum(), "other": _Sum()}
+    halves = _alternate((*after.requests, *after.durations))
     for labels, grown in _growth(before.requests, after.requests):
-        sums[_destination(labels, canary, stable)].add_requests(labels, grown, proxies)
+        sums[destination(labels, canary, stable)].add_requests(labels, grown, halves[_proxy(labels)])
     for labels, buckets in _histograms(before.durations, after.durations):
-        sums[_destination(labels, canary, stable)].add_durations(labels, buckets, proxies)
-    return Tick(before.at, after.at, **{name: total.traffic(len(proxies) > 1) for name, total in sums.items()})
+        sums[destination(labels, canary, stable)].add_durations(labels, buckets, halves[_proxy(labels)])
+    return Tick(before.at, after.at, **{name: total.traffic() for name, total in sums.items()})
 
 
 def _unusable(before: Snapshot, after: Snapshot) -> NoData | BadData | None:
     """Why this pair of snapshots says nothing, if so."""
+    asked = after.asked or "istio_requests_total"
     for series in (*before.requests, *after.requests, *before.durations, *after.durations):
-        if not isfinite(series.value) or series.value < 0:
-            return BadData(
-                f"{_name(series.labels)} has the value {series.value}, which no counter can have: check the exporter"
-            )
+        if not 0.0 <= series.value < inf:
+            return BadData(f"{_name(series)} is {series.value}, which no counter can be: check the exporter")
+    for series in (*before.durations, *after.durations):
+        if not _NUMBER.fullmatch(_label(series, "le")):
+            return BadData(f"{_name(series)} is a bucket without a numeric le: check the query and the exporter")
+    for series in after.requests:
+        if not _label(series, "response_code"):
+            return BadData(f"{_name(series)} has no response_code: restore that tag in the Telemetry resource")
     if not after.requests:
-        return NoData(f"no series for {after.asked or 'istio_requests_total'}: no traffic yet, or a label differs")
-    if not before.requests:
-        return NoData(
-            f"no series for {before.asked or 'istio_requests_total'} at the start of the window: counting starts now"
-        )
+        return NoData(f"no series for {asked}: no traffic yet, or a label is named differently")
     if after.newest is not None and after.newest <= before.at:
-        age = (
-            f"the newest sample is {after.at - after.newest:.0f} s older than asked"
-            if after.newest
-            else "no sample is live"
-        )
-        return NoData(
-            f"no fresh data for {after.asked or 'istio_requests_total'}: {age}; are the proxies still scraped?"
-        )
-    codeless = next((series for series in after.requests if not dict(series.labels).get("response_code")), None)
-    if codeless:
-        return BadData(f"{_name(codeless.labels)} has no response_code: restore that tag in the Telemetry resource")
+        age = f"the newest sample is {after.at - after.newest:.0f} s old" if after.newest else "no sample is live"
+        return NoData(f"no fresh data for {asked}: {age}; are the proxies still scraped?")
     return None
 
 
@@ -254,94 +229,69 @@ class _Sum:
         self.unclassified = 0.0
         self.total, self.failed, self.timed = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
         self.within: dict[float, list[float]] = {}
+        self.reported: dict[float, int] = {}
 
-    def add_requests(self, labels: Mapping[str, str], grown: float, proxies: Mapping[str, int]) -> None:
-        if labels["response_code"] == "0":
+    def add_requests(self, labels: Mapping[str, str], grown: float, half: int) -> None:
+        if is_unclassified(labels):
             self.unclassified += grown
             return
-        half = proxies[_proxy(labels)]
         self.total[half] += grown
-        self.failed[half] += grown if _failed(labels) else 0.0
+        self.failed[half] += grown if is_failed(labels) else 0.0
 
-    def add_durations(
-        self, labels: Mapping[str, str], buckets: Mapping[float, float], proxies: Mapping[str, int]
-    ) -> None:
-        if labels.get("response_code") == "0":
+    def add_durations(self, labels: Mapping[str, str], buckets: Mapping[float, float], half: int) -> None:
+        if is_unclassified(labels):
             return
-        half = proxies[_proxy(labels)]
         self.timed[half] += buckets.get(inf, 0.0)
+        good = not is_failed(labels)
         for boundary, count in buckets.items():
-            within = self.within.setdefault(boundary, [0.0, 0.0])
-            within[half] += 0.0 if _failed(labels) else count
+            self.within.setdefault(boundary, [0.0, 0.0])[half] += count if good else 0.0
+            self.reported[boundary] = self.reported.get(boundary, 0) + 1
 
-    def traffic(self, several_proxies: bool) -> Traffic:
+    def traffic(self) -> Traffic:
         return Traffic(
             total=sum(self.total),
             failed=min(sum(self.failed), sum(self.total)),
             unclassified=self.unclassified,
-            halves=(Counts(self.total[0], self.failed[0]), Counts(self.total[1], self.failed[1]))
-            if several_proxies
-            else None,
+            halves=_halves(self.total, self.failed),
             timed=sum(self.timed),
-            slow=tuple(self._slow(boundary, several_proxies) for boundary in sorted(self.within) if boundary < inf),
+            slow=tuple(self._slow(boundary) for boundary in sorted(self.within) if self._is_everywhere(boundary)),
         )
 
-    def _slow(self, boundary: float, several_proxies: bool) -> Slow:
-        """Everything that was not a good answer in time.
+    def _is_everywhere(self, boundary: float) -> bool:
+        """Proxies may be configured with different buckets: only a boundary that all of them count is of use."""
+        return boundary < inf and self.reported[boundary] == self.reported.get(inf)
 
-        A scrape is not atomic, so it is held between 0 and the total.
-        """
+    def _slow(self, boundary: float) -> Slow:
+        """Everything that was not a good answer in time, held between 0 and the total: a scrape is not atomic."""
         within = self.within[boundary]
         slow = [min(max(self.timed[half] - within[half], 0.0), self.timed[half]) for half in (0, 1)]
-        halves = (Counts(self.timed[0], slow[0]), Counts(self.timed[1], slow[1])) if several_proxies else None
-        return Slow(boundary, min(sum(slow), sum(self.timed)), halves)
+        return Slow(boundary, min(sum(slow), sum(self.timed)), _halves(self.timed, slow))
 
 
-def _failed(labels: Mapping[str, str]) -> bool:
-    code = labels.get("response_code", "")
-    return code.startswith("5") or (code == "200" and labels.get("grpc_response_status", "") in GRPC_FAILURES)
+def _halves(total: list[float], bad: list[float]) -> tuple[Counts, Counts] | None:
+    """Both halves of the proxies, if both have something to report."""
+    if not (total[0] > 0.0 and total[1] > 0.0):
+        return None
+    return Counts(total[0], bad[0]), Counts(total[1], bad[1])
 
 
-def _destination(labels: Mapping[str, str], canary: Arm, stable: Arm) -> str:
-    """Which of Tick's four kinds of traffic a series belongs to: by workload, else by revision, else it stays apart.
+def _alternate(series: Iterable[Series]) -> dict[str, int]:
+    """Two halves of the reporting proxies, by turns in the order of their names.
 
-    Without a healthy upstream Istio reports workload "unknown" with canonical revision "latest", which is its word
-    for "no label".
+    Equal in number even for two gateways, which a hash would often put together, and blind to what they report.
     """
-    workload = labels.get("destination_workload", "")
-    arm = _one_of(workload in canary.workloads, workload in stable.workloads)
-    if arm:
-        return arm
-    silent = workload in _SILENT
-    ambiguous = workload in canary.workloads or not (canary.workloads and stable.workloads)
-    if silent or ambiguous:
-        for name in ("destination_canonical_revision", "destination_version"):
-            revision = labels.get(name, "")
-            arm = _one_of(revision in canary.revisions, revision in stable.revisions)
-            if arm and revision not in _SILENT and not (silent and revision == "latest"):
-                return arm
-    return "unattributed" if silent else "other"
-
-
-def _one_of(canary: bool, stable: bool) -> str:
-    """The arm that was recognised, or nothing if neither or both were."""
-    if canary == stable:
-        return ""
-    return "canary" if canary else "stable"
+    return {proxy: place % 2 for place, proxy in enumerate(sorted({_proxy(dict(one.labels)) for one in series}))}
 
 
 def _proxy(labels: Mapping[str, str]) -> str:
     return labels.get("pod") or labels.get("instance", "")
 
 
-def _alternate(labels: Iterable[Labels]) -> dict[str, int]:
-    """Two halves of the reporting proxies, by turns in the order of their names.
-
-    Equal in number, and blind to what they report.
-    """
-    return {proxy: place % 2 for place, proxy in enumerate(sorted({_proxy(dict(pairs)) for pairs in labels}))}
+def _label(series: Series, wanted: str) -> str:
+    return next((value for name, value in series.labels if name == wanted), "")
 
 
-def _name(labels: Labels) -> str:
-    inside = ",".join(f'{name}="{value}"' for name, value in labels)
-    return f"{'bucket' if any(name == 'le' for name, _ in labels) else 'istio_requests_total'}{{{inside}}}"
+def _name(series: Series) -> str:
+    metric = "istio_request_duration_milliseconds_bucket" if _label(series, "le") else "istio_requests_total"
+    inside = ",".join(f'{name}="{value}"' for name, value in series.labels)
+    return f"{metric}{{{inside}}}"
