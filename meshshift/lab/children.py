@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
@@ -36,6 +37,13 @@ def _die_with_parent(parent: int) -> Callable[[], None] | None:
             os._exit(1)
 
     return ask
+
+
+def free_port() -> int:
+    """A loopback port of the kernel's choice, for programs that must keep the same one over restarts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -51,7 +50,7 @@ class Prometheus:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._write_targets()
         self._configuration_file.write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
-        self._port = _free_port()
+        self._port = children.free_port()
         await self.start()
         return self
 
@@ -152,13 +151,3 @@ class Prometheus:
                         return
                 except httpx.TransportError:
                     continue
-
-
-def _free_port() -> int:
-    """A port of the kernel's choice.
-
-    Prometheus could choose one itself, but then it would choose another one at each start.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,0 +1,319 @@
+"""A whole mesh on one machine, as one object.
+
+    async with Lab(rate=300) as lab:
+        await lab.deploy("v2", error_rate=0.05)
+        await lab.wait_ready("reviews-v2")
+        ...
+
+Inside: an API server, the Deployment controller and node that run the sample app as local processes, a real Envoy as
+the client's sidecar, telemetry with Istio's labels, a real Prometheus, and a steady load whose answers are all kept.
+Everything listens on loopback, on ports of the kernel's choice, and everything ends with the object: at the end of the
+block, on Ctrl-C, and even if this process is killed (`children`).
+
+With `kubeconfig` the lab uses that API server instead of its own.  It should be a bare one: the lab is Deployment
+controller, endpoint controller and kubelet in one and would compete with others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import yaml
+
+from meshshift.adapters.kube import CRDS, Resource
+from meshshift.api.crd import custom_resource_definition
+from meshshift.engine.failures import Conflict
+from meshshift.lab import children
+from meshshift.lab.access_log import AccessLog
+from meshshift.lab.client import LabClient, UnknownKindError
+from meshshift.lab.endpoints import Endpoints
+from meshshift.lab.envoy.proxy import EnvoyProxy
+from meshshift.lab.envoy.push import Pusher
+from meshshift.lab.kube import ApiServer
+from meshshift.lab.kube.istio import istio_definitions
+from meshshift.lab.load import Cohort, Load
+from meshshift.lab.node import Node
+from meshshift.lab.prometheus import Prometheus
+from meshshift.lab.sample import read_documents, sample_directory, version_of
+from meshshift.lab.telemetry import CLIENT_WORKLOAD, CLIENTS, Telemetry
+from meshshift.lab.watching import ClusterState
+from meshshift.lab.workloads import Workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshshift.adapters.kube import Document
+
+logger = logging.getLogger(__name__)
+
+_SERVED_TIMEOUT = 10.0
+Part = TypeVar("Part")
+
+
+class Lab:
+    """The mesh; an async context manager.
+
+    The parts are public, for scenarios that want to look at them or break them: `client`, `state`, `node`, `proxy`,
+    `pusher`, `access_log`, `telemetry`, `prometheus`, `load`, `controller`, `processes`.
+    """
+
+    client: LabClient
+    state: ClusterState
+    node: Node
+    proxy: EnvoyProxy
+    pusher: Pusher
+    access_log: AccessLog
+    telemetry: Telemetry
+    load: Load
+    directory: Path
+    kubeconfig_path: Path
+
+    def __init__(
+        self,
+        *,
+        directory: Path | None = None,
+        kubeconfig: Path | None = None,
+        rate: float = 300.0,
+        manifests: Path | None = None,
+        namespace: str = "bookinfo",
+        service: str = "reviews",
+        cohorts: Sequence[Cohort] = (Cohort(),),
+        with_prometheus: bool = True,
+    ) -> None:
+        """Describe the lab.
+
+        `directory` keeps logs, configuration and data (default: a temporary one, removed at the end); `rate` is the
+        load in requests per second, sent to `service` in `namespace` from the moment its pods are ready; `manifests`
+        is the mesh to start with (default: the sample mesh; only files directly in the directory are applied).
+        """
+        self._wish = (directory, kubeconfig, manifests or sample_directory())
+        self._rate = rate
+        self._cohorts = tuple(cohorts)
+        self.namespace = namespace
+        self.service = service
+        self.prometheus: Prometheus | None = None
+        self._with_prometheus = with_prometheus
+        self.controller: children.Process | None = None
+        self.processes: list[children.Process] = []
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def gateway_url(self) -> str:
+        """Envoy's listener; the Host header says which service is meant."""
+        return self.proxy.url
+
+    @property
+    def prometheus_url(self) -> str:
+        """Prometheus' API; raises RuntimeError in a lab without Prometheus."""
+        if self.prometheus is None:
+            raise RuntimeError("this lab has no Prometheus: with_prometheus was False")
+        return self.prometheus.url
+
+    async def apply(self, *documents: Document) -> None:
+        """Create the objects, or merge the documents into those that are there, in the order given."""
+        for document in documents:
+            await self.client.apply(document)
+
+    async def deploy(
+        self,
+        version: str,
+        *,
+        replicas: int = 1,
+        error_rate: float = 0.0,
+        latency_ms: float = 5.0,
+        latency_p99_ms: float = 25.0,
+        startup_seconds: float = 0.0,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """Create or change the Deployment `<service>-<version>` of the sample app; `app` explains the settings."""
+        variables = {
+            "VERSION": version,
+            "ERROR_RATE": f"{error_rate:g}",
+            "LATENCY_MS": f"{latency_ms:g}",
+            "LATENCY_P99_MS": f"{latency_p99_ms:g}",
+            "STARTUP_SECONDS": f"{startup_seconds:g}",
+            **(environment or {}),
+        }
+        await self.apply(version_of(self.service, self.namespace, version, replicas, variables))
+
+    async def wait_ready(self, *deployments: str, timeout: float = 30.0) -> None:
+        """Wait until the Deployments (default: all of the namespace) are rolled out and Envoy knows their pods.
+
+        Raises TimeoutError that says which are not, with the last log lines of their pods.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self.state.deployments.until(lambda: not self._unfinished(deployments))
+                await self.pusher.settled()
+        except TimeoutError as error:
+            late = ", ".join(self._unfinished(deployments))
+            words = [process.last_words(5) for process in self.node.processes().values()]
+            raise TimeoutError("\n".join([f"not ready within {timeout:g} s: {late}", *filter(None, words)])) from error
+
+    async def start_controller(self, **settings: object) -> children.Process:
+        """Start `meshshift operator` against this lab; settings become flags: log_level="debug" is `--log-level debug`.
+
+        A setting that is True becomes a bare flag; False and None are left out.  It listens on a free loopback port
+        unless `port` says otherwise, and Prometheus scrapes it there.  Its log is `controller.log` in `directory`.
+        """
+        if self.controller is not None and self.controller.running:
+            raise RuntimeError("the controller is running already; stop_controller() first")
+        flags: dict[str, object] = {
+            "kubeconfig": self.kubeconfig_path,
+            "prometheus_url": self.prometheus_url,
+            "scrape_interval": "1s",
+            "bind": "127.0.0.1",
+            "port": children.free_port(),
+            **settings,
+        }
+        arguments: list[str] = []
+        for name, value in flags.items():
+            if value is not None and value is not False:
+                arguments.append("--" + name.replace("_", "-"))
+                arguments += [] if value is True else [str(value)]
+        self.controller = await self.start_program(
+            "controller", [sys.executable, "-m", "meshshift", "operator", *arguments]
+        )
+        if self.prometheus is not None:
+            self.prometheus.scrape("meshshift", f"127.0.0.1:{flags['port']}")
+        return self.controller
+
+    async def stop_controller(self, *, kill: bool = False) -> None:
+        """End the controller, in good order or (kill) without warning, as a crash of its node would."""
+        if self.controller is not None:
+            await self.controller.stop(0 if kill else 10)
+
+    async def start_program(self, name: str, arguments: Sequence[str | Path]) -> children.Process:
+        """Start a program that ends with the lab; its output goes to `<name>.log` in `directory`."""
+        environment = {"KUBECONFIG": str(self.kubeconfig_path)}
+        process = await children.start(name, arguments, environment=environment, log=self.directory / f"{name}.log")
+        self.processes.append(process)
+        return process
+
+    async def _open(self) -> None:
+        directory, kubeconfig, manifests = self._wish
+        self._stack.push_async_callback(self._stop_programs)
+        self.directory = directory or Path(self._temporary_directory())
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.kubeconfig_path = kubeconfig or await self._start_api_server()
+        self.client = await self._enter(await LabClient.connect_as(self.kubeconfig_path))
+        await self._install_definitions()
+        self.state = await self._enter(ClusterState(self.client))
+        self.node = await self._enter(Node(self.client, self.state.pods, self.directory / "pods"))
+        await self._enter(Workloads(self.client, self.state))
+        await self._enter(Endpoints(self.client, self.state))
+        await self._start_mesh()
+        await self.apply(*read_documents(manifests))
+        await self.wait_ready()
+        await self._start_load()
+
+    async def _start_mesh(self) -> None:
+        self.proxy = await self._enter(EnvoyProxy(self.directory / "envoy"))
+        labels = {"app": CLIENT_WORKLOAD}
+        self.pusher = await self._enter(
+            Pusher(self.state, self.proxy, client_namespace=self.namespace, client_labels=labels)
+        )
+        self.telemetry = await self._enter(Telemetry(namespace=self.namespace))
+        self.access_log = AccessLog(self.proxy.log_stream, missing=self.pusher.missing)
+        self.access_log.listeners.append(self.telemetry.record)
+        await self._enter(self.access_log)
+        if self._with_prometheus:
+            self.prometheus = await self._enter(Prometheus(self.directory / "prometheus"))
+            for pod in CLIENTS.values():
+                self.prometheus.scrape(
+                    f"sidecars/{pod}",
+                    f"127.0.0.1:{self.telemetry.port}",
+                    path=f"/pods/{pod}/metrics",
+                    labels={"pod": pod, "namespace": self.namespace},
+                )
+
+    async def _start_load(self) -> None:
+        self.load = Load(
+            self.gateway_url,
+            host=f"{self.service}.{self.namespace}.svc.cluster.local",
+            rate=self._rate,
+            cohorts=self._cohorts,
+            record=self.directory / "responses.jsonl",
+        )
+        await self._enter(self.load)
+
+    async def _start_api_server(self) -> Path:
+        server = await self._enter(ApiServer())
+        path = self.directory / "kubeconfig"
+        path.write_text(yaml.safe_dump(server.kubeconfig()))
+        return path
+
+    async def _install_definitions(self) -> None:
+        """Serve Istio's kinds and meshshift's, if this API server does not yet, and wait until it does."""
+        definitions = [*istio_definitions(), custom_resource_definition()]
+        for definition in definitions:
+            try:
+                await self.client.create(CRDS, None, definition)
+            except Conflict:
+                continue
+        async with asyncio.timeout(_SERVED_TIMEOUT):
+            for definition in definitions:
+                await self._await_served(definition)
+
+    async def _await_served(self, definition: Document) -> None:
+        spec = definition["spec"]
+        sample = {"apiVersion": f"{spec['group']}/{spec['versions'][0]['name']}", "kind": spec["names"]["kind"]}
+        while True:
+            try:
+                resource: Resource = await self.client.resource_of(sample)
+            except UnknownKindError:
+                await asyncio.sleep(0.05)
+            else:
+                logger.debug("%s is served", resource.plural)
+                return
+
+    def _unfinished(self, names: Sequence[str]) -> list[str]:
+        deployments = {
+            name: document
+            for (namespace, name), document in self.state.deployments.objects.items()
+            if namespace == self.namespace
+        }
+        wanted = names or tuple(deployments)
+        return [name for name in wanted if name not in deployments or not _rolled_out(deployments[name])]
+
+    async def _enter(self, part: AbstractAsyncContextManager[Part]) -> Part:
+        return await self._stack.enter_async_context(part)
+
+    async def _stop_programs(self) -> None:
+        await asyncio.gather(*(process.stop() for process in self.processes))
+
+    def _temporary_directory(self) -> str:
+        path = tempfile.mkdtemp(prefix="meshshift-lab-")
+        if not os.environ.get("MESHSHIFT_LAB_KEEP"):
+            self._stack.callback(shutil.rmtree, path, ignore_errors=True)
+        return path
+
+
+def _rolled_out(deployment: Document) -> bool:
+    """What `kubectl rollout status` waits for."""
+    status, desired = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
+    return bool(
+        status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
+        and status.get("updatedReplicas", 0) == desired
+        and status.get("replicas", 0) == desired
+        and status.get("availableReplicas", 0) == desired
+    )
