@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from meshshift.lab.envoy.durations import envoy_duration
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -90,17 +92,27 @@ def _variants(rule: Message, port: ServicePort) -> Iterator[tuple[str, dict[str,
     base = rule.get("trafficPolicy") or {}
     yield "", {}, _on_port(base, port.number)
     for subset in rule.get("subsets") or ():
-        own = subset.get("trafficPolicy") or {}
-        merged = {**_on_port(base, port.number), **_on_port(own, port.number)}
-        yield subset["name"], dict(subset.get("labels") or {}), merged
+        yield subset["name"], dict(subset.get("labels") or {}), _merged(base, subset.get("trafficPolicy") or {}, port)
+
+
+def _merged(base: Message, own: Message, port: ServicePort) -> Message:
+    """A subset's fields replace the host's; its settings for the port replace all of them (MergeTrafficPolicy)."""
+    if _port_settings(own, port.number) is not None:
+        return _on_port(own, port.number)
+    return {**_on_port(base, port.number), **_on_port(own, port.number)}
 
 
 def _on_port(policy: Message, number: int) -> Message:
     """A port's own settings replace the general ones whole: what they leave out is Istio's default, not the general."""
+    settings = _port_settings(policy, number)
+    return {key: value for key, value in policy.items() if key != "portLevelSettings"} if settings is None else settings
+
+
+def _port_settings(policy: Message, number: int) -> Message | None:
     for settings in policy.get("portLevelSettings") or ():
         if (settings.get("port") or {}).get("number") == number:
             return {key: value for key, value in settings.items() if key != "port"}
-    return {key: value for key, value in policy.items() if key != "portLevelSettings"}
+    return None
 
 
 def _cluster(name: str, service: MeshService, port: ServicePort, policy: Message, endpoints: Path) -> Message:
@@ -114,7 +126,7 @@ def _cluster(name: str, service: MeshService, port: ServicePort, policy: Message
             "service_name": name,
             "eds_config": {"resource_api_version": "V3", "path_config_source": {"path": str(endpoints)}},
         },
-        "connect_timeout": tcp.get("connectTimeout") or _CONNECT_TIMEOUT,
+        "connect_timeout": envoy_duration(tcp.get("connectTimeout") or _CONNECT_TIMEOUT),
         "lb_policy": _BALANCERS.get(str((policy.get("loadBalancer") or {}).get("simple")), "LEAST_REQUEST"),
         "circuit_breakers": {"thresholds": [_thresholds(pool)]},
         "metadata": {
@@ -150,11 +162,11 @@ def _protocol_options(pool: Message, *, http2: bool) -> Message | None:
     common: Message = {}
     idle = http.get("idleTimeout") or tcp.get("idleTimeout")
     if idle:
-        common["idle_timeout"] = idle
+        common["idle_timeout"] = envoy_duration(idle)
     if http.get("maxRequestsPerConnection"):
         common["max_requests_per_connection"] = http["maxRequestsPerConnection"]
     if tcp.get("maxConnectionDuration"):
-        common["max_connection_duration"] = tcp["maxConnectionDuration"]
+        common["max_connection_duration"] = envoy_duration(tcp["maxConnectionDuration"])
     if not common and not http2:
         return None
     options: Message = {
@@ -176,13 +188,11 @@ def _outlier_detection(outlier: Message) -> Message:
         if outlier.get(field) is not None:
             out[envoy] = outlier[field]
             out[f"enforcing_{envoy}"] = 100 if outlier[field] else 0
-    for field, envoy in (
-        ("interval", "interval"),
-        ("baseEjectionTime", "base_ejection_time"),
-        ("maxEjectionPercent", "max_ejection_percent"),
-    ):
+    for field, envoy in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time")):
         if outlier.get(field):
-            out[envoy] = outlier[field]
+            out[envoy] = envoy_duration(outlier[field])
+    if outlier.get("maxEjectionPercent"):
+        out["max_ejection_percent"] = outlier["maxEjectionPercent"]
     return out
 
 

@@ -98,14 +98,12 @@ class Pusher:
             await asyncio.sleep(quiet_at - clock())
 
     def _push(self) -> bool:
-        world = World.of(
-            services=self._state.services.objects.values(),
-            pods=self._state.pods.objects.values(),
-            virtual_services=self._state.virtual_services.objects.values(),
-            destination_rules=self._state.destination_rules.objects.values(),
-            client_namespace=self._namespace,
-        )
-        self.snapshot = translate(world, self._labels, self._proxy.endpoint_directory)
+        try:
+            self.snapshot = self._translate()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # Istio's admission webhook would have refused such a document; here the mesh keeps its last good state.
+            logger.error("a document cannot be translated (%s: %s); nothing is pushed", type(error).__name__, error)
+            return False
         for line in self.snapshot.ignored:
             if line not in self._reported:
                 self._reported.add(line)
@@ -113,6 +111,16 @@ class Pusher:
         changed = self._proxy.push(self.snapshot)
         self.pushes += changed
         return changed
+
+    def _translate(self) -> Snapshot:
+        world = World.of(
+            services=self._state.services.objects.values(),
+            pods=self._state.pods.objects.values(),
+            virtual_services=self._state.virtual_services.objects.values(),
+            destination_rules=self._state.destination_rules.objects.values(),
+            client_namespace=self._namespace,
+        )
+        return translate(world, self._labels, self._proxy.endpoint_directory)
 
     async def _look_for_rejections(self) -> None:
         """Say it aloud when Envoy keeps its old configuration because the new one is impossible."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshshift.lab.envoy.clusters import cluster_name
+from meshshift.lab.envoy.durations import envoy_duration
 from meshshift.lab.envoy.matches import applies_to_sidecar, matches_everything, route_match
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ def retry_policy(retries: Message | None) -> Message | None:
     if given.get("retryOn"):
         policy |= _retry_on(given["retryOn"])
     if given.get("perTryTimeout"):
-        policy["per_try_timeout"] = given["perTryTimeout"]
+        policy["per_try_timeout"] = envoy_duration(given["perTryTimeout"])
     if given.get("backoff"):
-        policy["retry_back_off"] = {"base_interval": given["backoff"]}
+        policy["retry_back_off"] = {"base_interval": envoy_duration(given["backoff"])}
     if given.get("retryIgnorePreviousHosts") is False:
         del policy["retry_host_predicate"]
     return policy
@@ -166,7 +167,7 @@ class _Destinations:
 
 
 def _action(destinations: _Destinations, http: Message, authority: str, route: Message) -> Message:
-    action: Message = {"timeout": http.get("timeout") or "0s"}
+    action: Message = {"timeout": envoy_duration(http.get("timeout") or "0s")}
     authority = _rewrite(http.get("rewrite") or {}, action) or authority
     if authority:
         action["host_rewrite_literal"] = authority
@@ -242,7 +243,7 @@ def _fault(fault: Message) -> Message | None:
     delay, abort = fault.get("delay") or {}, fault.get("abort") or {}
     if delay.get("fixedDelay"):
         out["delay"] = {
-            "fixed_delay": delay["fixedDelay"],
+            "fixed_delay": envoy_duration(delay["fixedDelay"]),
             "percentage": _percent(delay.get("percentage") or {"value": delay.get("percent", 0)}),
         }
     if abort.get("httpStatus"):
