@@ -25,7 +25,7 @@ from meshshift.api.models import (
     VirtualServiceModel,
 )
 from meshshift.api.reading import read_spec
-from meshshift.core.judge import Indicator, JudgeSettings, Latency, SuccessRate
+from meshshift.core.indicator import Indicator, JudgeSettings, Latency, SuccessRate
 from meshshift.core.mesh.routes import VirtualServiceSelector
 from meshshift.core.spec import Analysis, Pause, SetWeight, ShiftSpec, Step, Subset
 from meshshift.core.steps import Ramp, complete, expand_ramp

@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
 from meshshift.api.crd import spec_schema
@@ -168,10 +168,11 @@ def _out_of_range(fault: ErrorDetails) -> str:
 
 
 def _wrong_size(fault: ErrorDetails) -> str:
-    context = fault.get("ctx", {})
+    context = fault["ctx"]
+    unit = "characters" if isinstance(fault["input"], str) else "entries"
     if "min_length" in context:
-        return f"too short; it needs at least {context['min_length']}"
-    return f"too long; at most {context['max_length']} are allowed"
+        return f"too few {unit}; at least {context['min_length']} is needed, or leave the field out"
+    return f"too many {unit}; at most {context['max_length']} are allowed"
 
 
 def _reason(fault: ErrorDetails) -> str:
@@ -213,9 +214,9 @@ def broken_rules(faults: Iterable[ErrorDetails]) -> Iterator[tuple[Location, Rul
         if fault["type"] == RULES_BROKEN:
             written = fault["ctx"]["object"]
             for rule in fault["ctx"]["rules"]:
-                place = (*fault["loc"], rule.at) if rule.at else fault["loc"]
-                value = show(written.get(rule.at) if rule.at else written)
-                yield fault["loc"], rule, SpecError(path_of(place), value, rule.message)
+                below = rule.at.split(".") if rule.at else []
+                value = reduce(lambda node, name: node.get(name, {}), below, written)
+                yield fault["loc"], rule, SpecError(path_of((*fault["loc"], *below)), show(value), rule.message)
 
 
 def _spurious(fault: ErrorDetails) -> bool:

@@ -172,8 +172,9 @@ class StrategyModel(WireModel):
         Rule(
             "exactly one strategy is needed; write canary: {} for the default steps",
             lambda strategy: strategy.canary is not None,
-            cel="has(self.canary)",
-            about=("canary",),
+            # The later strategies are refused by rules of their own.
+            cel="has(self.canary) || has(self.redBlack) || has(self.rolling)",
+            about=("canary", "redBlack", "rolling"),
         ),
     )
 
@@ -392,14 +393,14 @@ class SpecModel(WireModel):
             "stable.subset and canary.subset must differ; name the new version's subset in canary.subset",
             lambda spec: spec.stable.subset != spec.canary.subset,
             cel="self.stable.subset != self.canary.subset",
-            at="canary",
+            at="canary.subset",
             about=("stable", "canary"),
         ),
         Rule(
             "stable.labels and canary.labels must differ, or both subsets hold the same pods",
             _unlike_labels,
             cel="!(has(self.stable.labels) && has(self.canary.labels) && self.stable.labels == self.canary.labels)",
-            at="canary",
+            at="canary.labels",
             about=("stable", "canary"),
         ),
         Rule(
@@ -414,7 +415,7 @@ class SpecModel(WireModel):
             _min_step_fits,
             cel="!has(self.strategy.canary) || "
             "duration(self.analysis.stepTimeout) >= duration(self.strategy.canary.minStepDuration)",
-            at="analysis",
+            at="analysis.stepTimeout",
             about=("analysis", "strategy"),
         ),
     )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+_DEEPEST_RULE = 4
+"""A broken rule hides those of the objects around it, so each reading reaches one level further out."""
+
 _SOUND: dict[str, Any] = {
     "service": "any",
     "stable": {"subset": "stable"},
@@ -43,14 +46,17 @@ def read_spec(spec: Mapping[str, Any]) -> SpecModel:
 
 def _broken_beside(spec: dict[str, Any], faulty: list[Location]) -> Iterable[SpecError]:
     """Rules that are broken by fields other than the faulty ones."""
-    for location in faulty:
-        spec = _without(spec, location)
-    remaining = {str(fault["loc"][0]) for fault in _faults(spec) if fault["type"] == "missing"}
-    spec |= {name: _SOUND[name] for name in remaining & _SOUND.keys()}
-    for place, rule, error in broken_rules(_faults(spec)):
-        read = [(*place, name) for name in rule.about] or [place]
-        if not any(location[: len(start)] == start for start in read for location in faulty):
-            yield error
+    for _ in range(_DEEPEST_RULE):
+        for location in faulty:
+            spec = _without(spec, location)
+        remaining = {str(fault["loc"][0]) for fault in _faults(spec) if fault["type"] == "missing"}
+        spec |= {name: _SOUND[name] for name in remaining & _SOUND.keys()}
+        found = list(broken_rules(_faults(spec)))
+        for place, rule, error in found:
+            read = [(*place, name) for name in rule.about] or [place]
+            if not any(location[: len(start)] == start for start in read for location in faulty):
+                yield error
+        faulty = [*faulty, *(place for place, _, _ in found)]
 
 
 def _faults(spec: dict[str, Any]) -> list[ErrorDetails]:

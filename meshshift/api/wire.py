@@ -72,7 +72,7 @@ class Rule:
     """What must hold among the fields of one object, in CEL for the API server and in Python for the controller.
 
     `cel` is None where the schema cannot see the values (untyped nodes).  `at` is the field to blame, relative to the
-    object; `about` names the fields it reads, so that it is skipped when one of them is broken already.
+    object and dotted; `about` names the fields it reads, so that it is skipped when one of them is broken already.
     """
 
     __slots__ = ("about", "at", "cel", "holds", "message")

@@ -1,0 +1,29 @@
+"""Specs used by several tests: the smallest one, and the samples under tests/data/api."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DATA = Path(__file__).parents[1] / "data" / "api"
+
+
+def minimal(**fields: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "service": "reviews",
+        "stable": {"subset": "v1"},
+        "canary": {"subset": "v2"},
+        "strategy": {"canary": {}},
+    }
+    return spec | fields
+
+
+def load(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return document
+
+
+def sample_files(kind: str) -> list[Path]:
+    return sorted((DATA / kind).glob("*.yaml"))
