@@ -38,7 +38,7 @@ def apply(live: Document | None, intent: Document, schema: Document, author: Aut
         StatusError: 409, naming every field that another manager owns, unless `force`.
     """
     base: Document = live or {}
-    merged = _merged(copied(base), intent, schema)
+    merged: Document = _merged(copied(base), intent, schema)
     entries = current_entries(live, base, author.subresource)
     own = find_entry(entries, author, "Apply")
     others = [entry for entry in entries if entry is not own]

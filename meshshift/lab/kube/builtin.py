@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.lab.kube import columns, defaults, events
 from meshshift.lab.kube.definitions import definition, definition_name
-from meshshift.lab.kube.kinds import Kind, Scale
+from meshshift.lab.kube.kinds import ALL_VERBS, Kind, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +34,10 @@ def _kind(
     create_on_update: bool = False,
     fill: Callable[[Document], None] | None = None,
     immutable: tuple[str, ...] = (),
-    verbs: tuple[str, ...] | None = None,
+    verbs: tuple[str, ...] = ALL_VERBS,
 ) -> Kind:
     group, _, version = api_version.rpartition("/")
     model = model or f"{version[0].upper()}{version[1:]}{kind}"
-    extra = {} if verbs is None else {"verbs": verbs}
     return Kind(
         group,
         version,
@@ -56,7 +55,7 @@ def _kind(
         defaults=fill,
         immutable=immutable,
         definition=definition_name(model),
-        **extra,
+        verbs=verbs,
     )
 
 

@@ -14,6 +14,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import celpy
+from celpy.celparser import CELParseError
+from celpy.evaluation import CELEvalError
 
 from meshshift.lab.kube.cel_values import FUNCTIONS, to_cel
 from meshshift.lab.kube.documents import json_type
@@ -40,7 +42,7 @@ def _program(source: str) -> celpy.Runner:
     environment = _environment()
     try:
         return environment.program(environment.compile(source), functions=FUNCTIONS)
-    except celpy.CELParseError as error:
+    except CELParseError as error:
         raise RuleError(str(error.args[0]) if error.args else str(error)) from error
 
 
@@ -61,7 +63,7 @@ class Rule:
         activation = {"self": current} if old is None else {"self": current, "oldSelf": old}
         try:
             holds = bool(self.program.evaluate(activation))
-        except celpy.CELEvalError as error:
+        except CELEvalError as error:
             cause = str(error.args[0]) if error.args else str(error)
             return self._error(f"{cause} evaluating rule: {self._text(activation)}", value, path)
         return None if holds else self._error(self._text(activation), value, path)
@@ -70,7 +72,7 @@ class Rule:
         if self.message_program is not None:
             try:
                 return str(self.message_program.evaluate(activation))
-            except celpy.CELEvalError:
+            except CELEvalError:
                 return self.message or f"failed rule: {self.source}"
         return self.message or f"failed rule: {self.source}"
 

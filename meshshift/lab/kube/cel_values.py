@@ -8,10 +8,11 @@ Kubernetes adds to CEL's standard library, for those that rules commonly use.
 from __future__ import annotations
 
 import math
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import re2
 from celpy import celtypes
 
 from meshshift.lab.kube.definitions import resolve
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
     from meshshift.lab.kube.documents import Document
 
-RESERVED = set(
-    "true false null in as break const continue else for function if import let loop package namespace return "
-    "var void while".split()
-)
+RESERVED = {
+    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let",
+    "loop", "package", "namespace", "return", "var", "void", "while",
+}  # fmt: skip
 ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 
 
@@ -97,6 +98,10 @@ def _int_total(values: Any) -> Any:
     return celtypes.IntType(sum(int(value) for value in values))
 
 
+def _is_sorted(values: Any) -> Any:
+    return celtypes.BoolType(all(left <= right for left, right in pairwise(values)))
+
+
 def _split(value: Any, separator: Any) -> Any:
     return celtypes.ListType([celtypes.StringType(part) for part in str(value).split(str(separator))])
 
@@ -116,12 +121,12 @@ def _substring(value: Any, start: Any, end: Any = None) -> Any:
 
 
 def _find(value: Any, pattern: Any) -> Any:
-    found = re2.search(str(pattern), str(value))
+    found = re.search(str(pattern), str(value))
     return celtypes.StringType(found.group(0) if found else "")
 
 
 def _find_all(value: Any, pattern: Any) -> Any:
-    found = re2.finditer(str(pattern), str(value))
+    found = re.finditer(str(pattern), str(value))
     return celtypes.ListType([celtypes.StringType(one.group(0)) for one in found])
 
 
@@ -142,9 +147,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "indexOf": _index_of,
     "find": _find,
     "findAll": _find_all,
-    "isSorted": lambda values: celtypes.BoolType(
-        all(left <= right for left, right in zip(values, values[1:], strict=False))
-    ),
+    "isSorted": _is_sorted,
     "sum": _total,
     "min": min,
     "max": max,

@@ -28,7 +28,7 @@ def elapsed(timestamp: Any) -> str:
     if not isinstance(timestamp, str):
         return "<unknown>"
     try:
-        seconds = int((datetime.now(UTC) - datetime.fromisoformat(timestamp.replace("Z", "+00:00"))).total_seconds())
+        seconds = int((datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds())
     except ValueError:
         return "<invalid>"
     return _duration(max(seconds, 0))

@@ -119,7 +119,7 @@ def daemon_set(document: Document) -> None:
 def secret(document: Document) -> None:
     """Fill in a Secret: plain `stringData` becomes base64 `data`."""
     plain = document.pop("stringData", None) or {}
-    data = document.setdefault("data", {}) if plain else document.get("data")
+    data: Document = document.setdefault("data", {}) if plain else {}
     for key, value in plain.items():
         data[key] = base64.b64encode(value.encode()).decode()
     _set(document, type="Opaque")

@@ -1,9 +1,9 @@
 """Structural schemas of Kubernetes' own kinds, read off the official client's models.
 
-The client package is generated from Kubernetes' OpenAPI document and carries, for every type, the wire names, the types,
-the descriptions and which fields are required. Reading them here gives `kubectl explain`, strict field validation and
-strategic merge the real field tables without shipping a copy. What the models leave out, the merge keys of lists, is the
-small table `LISTS` (from the `+patchMergeKey` and `+listMapKey` markers in k8s.io/api).
+The client package is generated from Kubernetes' OpenAPI document and carries, for every type, the wire names, the
+types, the descriptions and which fields are required. Reading them here gives `kubectl explain`, strict field
+validation and strategic merge the real field tables without shipping a copy. What the models leave out, the merge keys
+of lists, is the small table `LISTS` (from the `+patchMergeKey` and `+listMapKey` markers in k8s.io/api).
 """
 
 from __future__ import annotations

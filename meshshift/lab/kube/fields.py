@@ -83,7 +83,7 @@ def leaves(value: Any, schema: Document, path: Path = (), nodes: bool = False) -
     """
     if is_atomic(value, schema) or not value:
         return {path}
-    found = {path} if nodes or path[-1:] and path[-1][0] == "k" else set()
+    found = {path} if nodes or (path and path[-1][0] == "k") else set()
     for element, item, inner in children(value, schema):
         if element[0] == "v":
             found.add((*path, element))
@@ -121,6 +121,8 @@ def owned_part(document: Document) -> Document:
     """Return a document without what nobody can own."""
     meta = {key: value for key, value in document.get("metadata", {}).items() if key not in UNOWNED_META}
     rest = {key: value for key, value in document.items() if key not in {"apiVersion", "kind", "metadata"}}
+    if not rest.get("status", True):
+        del rest["status"]
     return {"metadata": meta, **rest} if meta else rest
 
 

@@ -75,7 +75,7 @@ class Call:
         if self.kind.namespaced and not self.target.namespace:
             raise errors.bad_request("an empty namespace may not be set during creation")
         options = self._options()
-        document = self.store.create_as(self.kind, body, self.target.namespace, options)
+        document = self.store.writes.create(self.kind, body, self.target.namespace, options)
         return self._shown(document, 201, options)
 
     async def update(self) -> Answer:
@@ -83,7 +83,7 @@ class Call:
         body = _object(await body_of(self.request))
         options = self._options()
         existed = self.store.storage.get(self.kind.bucket, self.key) is not None
-        document = self.store.update_as(self.kind, self.key, body, options)
+        document = self.store.writes.update(self.kind, self.key, body, options)
         return self._shown(document, 200 if existed else 201, options)
 
     async def patch(self) -> Answer:
@@ -97,13 +97,13 @@ class Call:
             missing = errors.required("fieldManager", "is required for apply patch")
             raise errors.invalid("PatchOptions", "meta.k8s.io", "", [missing])
         body = await body_of(self.request)
-        document, created = self.store.patch_as(self.kind, self.key, body, media, options)
+        document, created = self.store.writes.patch(self.kind, self.key, body, media, options)
         return self._shown(document, 201 if created else 200, options)
 
     async def delete(self) -> Answer:
         """Answer a DELETE of one object."""
         options = delete_options(self.request.query, await body_of(self.request))
-        document, gone = self.store.delete_as(self.kind, self.key, options)
+        document, gone = self.store.writes.delete(self.kind, self.key, options)
         if not gone or self.kind.kind in RETURNED_WHEN_DELETED:
             return self._shown(document)
         details = {"name": self.target.name, "group": self.kind.group, "kind": self.kind.plural}
@@ -120,7 +120,7 @@ class Call:
         for document in page.documents:
             meta = document["metadata"]
             if self.store.storage.get(self.kind.bucket, (meta.get("namespace", ""), meta["name"])) is not None:
-                self.store.delete_as(self.kind, (meta.get("namespace", ""), meta["name"]), options)
+                self.store.writes.delete(self.kind, (meta.get("namespace", ""), meta["name"]), options)
         return Answer(rendered(page, self.kind, "object", ""))
 
     def _options(self) -> Options:

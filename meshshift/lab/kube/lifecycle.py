@@ -81,7 +81,7 @@ def prepare_update(document: Document, live: Document, kind: Kind, subresource: 
 
     The status subresource changes nothing but status (and managedFields); the resource itself never changes status.
     """
-    if subresource:
+    if subresource == "status":
         changed = {**live, "metadata": dict(live["metadata"])}
         if "status" in document:
             changed["status"] = document["status"]

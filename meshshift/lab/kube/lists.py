@@ -11,6 +11,7 @@ from meshshift.lab.kube import errors
 from meshshift.lab.kube.requests import version_of
 from meshshift.lab.kube.selectors import both, field_selector, label_selector
 from meshshift.lab.kube.tables import partial_list, table
+from meshshift.lab.kube.views import view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,7 +64,7 @@ def list_page(store: Store, kind: Kind, namespace: str, query: Mapping[str, str]
             meta["remainingItemCount"] = len(chosen) - limit
         chosen = chosen[:limit]
         meta["continue"] = _token(revision, chosen[-1][0])
-    return Page([store.view(kind, one) for _, one in chosen], meta)
+    return Page([view(kind, one) for _, one in chosen], meta)
 
 
 def _earlier(store: Store, kind: Kind, namespace: str, revision: int) -> list[tuple[Key, Document]]:

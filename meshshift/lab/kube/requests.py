@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from meshshift.lab.kube import errors
-from meshshift.lab.kube.deletion import DeleteOptions
+from meshshift.lab.kube import errors, protobuf
+from meshshift.lab.kube.deletion import DeleteOptions, Propagation
 from meshshift.lab.kube.documents import at
 from meshshift.lab.kube.lifecycle import Options
 from meshshift.lab.kube.patch import APPLY_PATCH
@@ -127,7 +127,7 @@ def _dry_run(text: str) -> bool:
 def delete_options(query: Mapping[str, str], body: Any) -> DeleteOptions:
     """Read DeleteOptions from the body or, where it is silent, from the query."""
     given = body if isinstance(body, dict) else {}
-    propagation = given.get("propagationPolicy") or query.get("propagationPolicy") or "Background"
+    propagation: Propagation = given.get("propagationPolicy") or query.get("propagationPolicy") or "Background"  # type: ignore[assignment]  # checked below
     if given.get("orphanDependents") or is_true(query.get("orphanDependents")):
         propagation = "Orphan"
     if propagation not in {"Background", "Foreground", "Orphan"}:
@@ -155,6 +155,8 @@ async def body_of(request: web.Request) -> Any:
     if not raw:
         return None
     media = request.content_type
+    if media == protobuf.MEDIA_TYPE:
+        return protobuf.decode(raw)
     try:
         if "yaml" in media:
             return yaml.safe_load(raw) if raw.lstrip()[:1] != b"{" else json.loads(raw)

@@ -119,7 +119,9 @@ def lacks_defaults(value: Any, branch: Document) -> bool:
             if _lacks(value, key, inner) or (key in value and lacks_defaults(value[key], inner)):
                 return True
         extra = branch.get("additionalProperties")
-        return bool(extra) and any(lacks_defaults(item, extra) for key, item in value.items() if key not in declared)
+        if extra is None:
+            return False
+        return any(lacks_defaults(item, extra) for key, item in value.items() if key not in declared)
     if isinstance(value, list) and "items" in branch:
         return any(lacks_defaults(item, branch["items"]) for item in value)
     return False

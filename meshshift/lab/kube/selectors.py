@@ -1,7 +1,7 @@
 """Label and field selectors of lists, watches and collection deletes.
 
-Labels: `a=b`, `a==b`, `a!=b`, `a`, `!a`, `a in (b,c)`, `a notin (b,c)`. Fields: `=`, `==` and `!=` on the paths that the
-API server indexes; any other path is a bad request, as it is there.
+Labels: `a=b`, `a==b`, `a!=b`, `a`, `!a`, `a in (b,c)`, `a notin (b,c)`. Fields: `=`, `==` and `!=` on the paths that
+the API server indexes; any other path is a bad request, as it is there.
 """
 
 from __future__ import annotations

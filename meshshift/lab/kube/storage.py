@@ -28,6 +28,10 @@ QUEUE_LIMIT = 10_000
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 Key = tuple[str, str]
+Stored = list[tuple[Key, "Document"]]
+Place = tuple["Bucket", Key]
+Places = list[Place]
+Buckets = list["Bucket"]
 
 
 @dataclass(slots=True)
@@ -125,11 +129,11 @@ class Storage:
         """Swap an object for an equivalent form without a new version or an event."""
         self._objects[bucket][key] = document
 
-    def list(self, bucket: Bucket, namespace: str = "") -> list[tuple[Key, Document]]:
+    def list(self, bucket: Bucket, namespace: str = "") -> Stored:
         """Return a resource's objects, of one namespace or all, in order of namespace and name."""
         return sorted(_within(self._objects[bucket], namespace), key=_by_key)
 
-    def list_as_of(self, bucket: Bucket, namespace: str, revision: int) -> list[tuple[Key, Document]]:
+    def list_as_of(self, bucket: Bucket, namespace: str, revision: int) -> Stored:
         """Return the objects as they were at an earlier version, by undoing the later changes.
 
         Raises:
@@ -196,11 +200,11 @@ class Storage:
         """Return where the object of this uid is stored."""
         return self._places.get(uid)
 
-    def dependents(self, uid: str) -> list[tuple[Bucket, Key]]:
+    def dependents(self, uid: str) -> Places:
         """Return where the objects are that name this uid in their ownerReferences."""
         return list(self._dependents.get(uid, ()))
 
-    def buckets(self) -> list[Bucket]:
+    def buckets(self) -> Buckets:
         """Return every resource that holds or held objects."""
         return list(self._objects)
 

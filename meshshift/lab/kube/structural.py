@@ -98,7 +98,9 @@ def _items(schema: Document, path: str) -> list[FieldError]:
     }
     for key in schema.get("x-kubernetes-list-map-keys", ()):
         if key not in needed:
-            detail = f"this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property: {key}"
+            detail = (
+                "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
+            )
             errors.append(required(f"{path}.items.properties[{key}].default", detail))
     return errors
 

@@ -17,9 +17,10 @@ from meshshift.lab.kube import errors
 from meshshift.lab.kube.lists import selector_of
 from meshshift.lab.kube.requests import is_true, version_of
 from meshshift.lab.kube.tables import partial, table
+from meshshift.lab.kube.views import view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from meshshift.lab.kube.documents import Document
     from meshshift.lab.kube.kinds import Kind
@@ -96,7 +97,7 @@ class Watcher:
         self._interval = interval
         self._headers = True
 
-    async def lines(self) -> AsyncIterator[bytes]:
+    async def lines(self) -> AsyncGenerator[bytes, None]:
         """Yield the events, encoded; ends with the watch's time, or when the subscription is closed.
 
         A version that has been forgotten (410) or lies in the future (504) is told as an ERROR event, as the real
@@ -114,9 +115,9 @@ class Watcher:
         next_bookmark = loop.time() + self._interval
         while not self._subscription.overflowed:
             while self._subscription.changes:
-                line = self._line(self._subscription.changes.popleft())
-                if line:
-                    yield line
+                change = self._line(self._subscription.changes.popleft())
+                if change:
+                    yield change
             now = loop.time()
             if self._subscription.closed or now >= deadline:
                 return
@@ -137,7 +138,7 @@ class Watcher:
             return [line for change in history if (line := self._line(change))]
         stored = storage.list(request.kind.bucket, request.namespace)
         lines = [
-            self._event("ADDED", self._store.view(request.kind, one))
+            self._event("ADDED", view(request.kind, one))
             for _, one in stored
             if request.matches is None or request.matches(one)
         ]
@@ -169,7 +170,7 @@ class Watcher:
         if event == "DELETED" and change.type == "MODIFIED" and change.previous is not None:
             version = change.object["metadata"]["resourceVersion"]
             document = {**change.previous, "metadata": {**change.previous["metadata"], "resourceVersion": version}}
-        return self._store.view(self._request.kind, document)
+        return view(self._request.kind, document)
 
     def _event(self, event: str, document: Document) -> bytes:
         form = self._request.form
