@@ -52,8 +52,11 @@ def test_a_matched_route_to_the_canary_is_a_pin_even_when_nothing_else_is_there(
     assert problem(virtual_service(TESTERS)).reason is Reason.NOT_ROUTED
 
 
-def test_an_empty_name_is_no_name() -> None:
-    assert str(found(virtual_service({**DEFAULT, "name": ""})).routes[0]).endswith("route http[0]")
+@pytest.mark.parametrize("name", ["", 5, None])
+def test_an_empty_or_senseless_name_is_no_name(name: Any) -> None:
+    (route,) = found(virtual_service({**DEFAULT, "name": name})).routes
+    assert route.name is None
+    assert str(route) == "VirtualService bookinfo/reviews route http[0]"
 
 
 def test_a_pin_is_shifted_when_somebody_names_it() -> None:

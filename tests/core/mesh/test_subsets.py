@@ -46,6 +46,7 @@ def test_the_rule_is_the_one_for_this_host_in_this_namespace() -> None:
         rule(V1, name="staging", namespace="staging"),
         rule(V1, name="ratings", host="ratings"),
         rule(V1, name="wildcard", host="*.bookinfo.svc.cluster.local"),
+        rule(V1, name="client", namespace="web", host=TARGET.host),
         rule(V1, name="ours", host=TARGET.host),
     ]
     assert name_of(find_rule(rules, TARGET)) == "ours"
