@@ -18,6 +18,7 @@ failure.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 
 from meshshift.core.attribution import Arm, destination, is_failed, is_unclassified
@@ -153,11 +154,11 @@ def difference(before: Snapshot, after: Snapshot, canary: Arm, stable: Arm) -> T
     if problem:
         return problem
     sums = {"canary": _Sum(), "stable": _Sum(), "unattributed": _Sum(), "other": _Sum()}
-    halves = _alternate((*after.requests, *after.durations))
+    halves = _alternate(after.requests)
     for labels, grown in _growth(before.requests, after.requests):
         sums[destination(labels, canary, stable)].add_requests(labels, grown, halves[_proxy(labels)])
     for labels, buckets in _histograms(before.durations, after.durations):
-        sums[destination(labels, canary, stable)].add_durations(labels, buckets, halves[_proxy(labels)])
+        sums[destination(labels, canary, stable)].add_durations(labels, buckets, halves.get(_proxy(labels), 0))
     return Tick(before.at, after.at, **{name: total.traffic() for name, total in sums.items()})
 
 
@@ -168,7 +169,7 @@ def _unusable(before: Snapshot, after: Snapshot) -> NoData | BadData | None:
         if not 0.0 <= series.value < inf:
             return BadData(f"{_name(series)} is {series.value}, which no counter can be: check the exporter")
     for series in (*before.durations, *after.durations):
-        if not _NUMBER.fullmatch(_label(series, "le")):
+        if _split(series.labels) is None:
             return BadData(f"{_name(series)} is a bucket without a numeric le: check the query and the exporter")
     for series in after.requests:
         if not _label(series, "response_code"):
@@ -213,13 +214,31 @@ def _histograms(
 def _by_histogram(series: Iterable[Series]) -> dict[Labels, dict[float, float]]:
     """Buckets in seconds, keyed by the labels without `le`.
 
-    Both spellings ("500" and "500.0") are the same boundary.
+    Both spellings ("500" and "500.0") are the same boundary; while Prometheus changes from one to the other both are
+    there, and the larger count is the live one.
     """
     found: dict[Labels, dict[float, float]] = {}
     for one in series:
-        boundary = float(dict(one.labels)["le"]) / 1000.0
-        found.setdefault(tuple(pair for pair in one.labels if pair[0] != "le"), {})[boundary] = one.value
+        split = _split(one.labels)
+        if split:
+            histogram, boundary = split
+            buckets = found.setdefault(histogram, {})
+            buckets[boundary] = max(buckets.get(boundary, 0.0), one.value)
     return found
+
+
+def _split(labels: Labels) -> tuple[Labels, float] | None:
+    """The labels without `le`, and its boundary in seconds; None if it is missing or no number."""
+    for place, (name, value) in enumerate(labels):
+        if name == "le":
+            boundary = _seconds(value)
+            return None if boundary is None else (labels[:place] + labels[place + 1 :], boundary)
+    return None
+
+
+@lru_cache(maxsize=256)
+def _seconds(le: str) -> float | None:
+    return float(le) / 1000.0 if _NUMBER.fullmatch(le) else None
 
 
 class _Sum:

@@ -196,6 +196,19 @@ def test_both_spellings_of_a_boundary_are_one() -> None:
     assert slow(found) == {0.25: 40, 0.5: 5}
 
 
+def test_while_the_spelling_changes_the_live_series_counts() -> None:
+    held = buckets({"250": 10, "500": 20, "+Inf": 20})
+    for live_first in (True, False):
+        live = buckets({"250.0": 70, "500.0": 115, "+Inf": 120})
+        found = tick(
+            [series(0)],
+            [series(100)],
+            slow_before=held,
+            slow_after=live + held[:2] if live_first else held[:2] + live,
+        )
+        assert slow(found) == {0.25: 40, 0.5: 5}
+
+
 def test_a_failure_is_slow_however_fast_it_came_and_a_lost_client_is_not_timed() -> None:
     failed, left = {"response_code": "503"}, {"response_code": "0"}
     found = tick(
