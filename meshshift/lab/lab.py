@@ -42,7 +42,7 @@ from meshshift.lab.kube.istio import istio_definitions
 from meshshift.lab.load import Cohort, Load
 from meshshift.lab.node import Node
 from meshshift.lab.prometheus import Prometheus
-from meshshift.lab.sample import read_documents, sample_directory, version_of
+from meshshift.lab.sample import as_kubectl_would, read_documents, sample_directory, version_of
 from meshshift.lab.telemetry import CLIENT_WORKLOAD, CLIENTS, Telemetry
 from meshshift.lab.watching import ClusterState
 from meshshift.lab.workloads import Workloads
@@ -155,19 +155,34 @@ class Lab:
         }
         await self.apply(version_of(self.service, self.namespace, version, replicas, variables))
 
+    async def settled(self, timeout: float = 10.0) -> None:
+        """Wait until Envoy works by what the API server holds now.
+
+        Raises TimeoutError, which names what Envoy refused, if anything.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                for watched in self.state.mesh:
+                    await watched.caught_up()
+                await self.pusher.settled()
+        except TimeoutError as error:
+            refused = ", ".join(await self.proxy.rejected()) or "nothing"
+            raise TimeoutError(f"the mesh did not settle within {timeout:g} s; Envoy refused {refused}") from error
+
     async def wait_ready(self, *deployments: str, timeout: float = 30.0) -> None:
-        """Wait until the Deployments (default: all of the namespace) are rolled out and Envoy knows their pods.
+        """Wait until the Deployments (default: all of the namespace) are rolled out and Envoy works with their pods.
 
         Raises TimeoutError that says which are not, with the last log lines of their pods.
         """
         try:
             async with asyncio.timeout(timeout):
+                await self.state.deployments.caught_up()
                 await self.state.deployments.until(lambda: not self._unfinished(deployments))
-                await self.pusher.settled()
         except TimeoutError as error:
             late = ", ".join(self._unfinished(deployments))
             words = [process.last_words(5) for process in self.node.processes().values()]
             raise TimeoutError("\n".join([f"not ready within {timeout:g} s: {late}", *filter(None, words)])) from error
+        await self.settled()
 
     async def start_controller(self, **settings: object) -> children.Process:
         """Start `meshshift operator` against this lab; settings become flags: log_level="debug" is `--log-level debug`.
@@ -222,7 +237,7 @@ class Lab:
         await self._enter(Workloads(self.client, self.state))
         await self._enter(Endpoints(self.client, self.state))
         await self._start_mesh()
-        await self.apply(*read_documents(manifests))
+        await self.apply(*map(as_kubectl_would, read_documents(manifests)))
         await self.wait_ready()
         await self._start_load()
 

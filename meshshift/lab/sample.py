@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 Document = dict[str, Any]
+
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def sample_directory() -> Path:
@@ -31,6 +34,17 @@ def read_documents(directory: Path) -> list[Document]:
     order = {"Namespace": 0, "CustomResourceDefinition": 1}
     wanted = [document for document in found if document["kind"] != "TrafficShift"]
     return sorted(wanted, key=lambda document: order.get(document["kind"], 2))
+
+
+def as_kubectl_would(document: Document) -> Document:
+    """The document with the annotation by which `kubectl apply` knows what it has applied before.
+
+    Without it every `kubectl apply -f istio/` of a person in the lab would begin with a page of warnings.
+    """
+    applied = copy.deepcopy(document)
+    metadata = applied["metadata"]
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), _LAST_APPLIED: json.dumps(document) + "\n"}
+    return applied
 
 
 def version_of(service: str, namespace: str, version: str, replicas: int, variables: dict[str, str]) -> Document:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -33,6 +34,7 @@ Document = dict[str, Any]
 Key = tuple[str, str]
 Listener = Callable[[Document, bool], None]
 _RETRY = 1.0
+_REMEMBERED = 1000
 
 
 def key_of(document: Document) -> Key:
@@ -49,6 +51,7 @@ class Watched:
         self._client = client
         self._resource = resource
         self._listeners: list[Listener] = []
+        self._gone: deque[str] = deque(maxlen=_REMEMBERED)
         self._filled = asyncio.Event()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -70,6 +73,18 @@ class Watched:
         while not condition():
             self._changed.clear()
             await self._changed.wait()
+
+    async def caught_up(self) -> None:
+        """Wait until the copy is at least as new as what the server holds now."""
+        items, _ = await self._client.list(self._resource)
+        await self.until(lambda: all(self._knows(item) for item in items))
+
+    def _knows(self, item: Document) -> bool:
+        """Whether the item, a newer state of it, or its end has been seen."""
+        known = self.objects.get(key_of(item))
+        if known is None:
+            return item["metadata"].get("uid") in self._gone
+        return _version(known) >= _version(item)
 
     def listen(self, listener: Listener) -> None:
         """Tell the listener of every object now and of every change from now on.
@@ -94,6 +109,7 @@ class Watched:
         known = self.objects.get(key)
         if known is not None and known["metadata"].get("uid") == document["metadata"].get("uid"):
             del self.objects[key]
+            self._gone.append(known["metadata"].get("uid"))
             self._tell(known, exists=False)
 
     def _tell(self, document: Document, *, exists: bool) -> None:
@@ -126,7 +142,10 @@ class Watched:
 
 
 class ClusterState:
-    """The kinds that the lab acts on, each watched once however many parts of the lab look at it."""
+    """The kinds that the lab acts on, each watched once however many parts of the lab look at it.
+
+    `mesh` are those that the sidecar's configuration is made from.
+    """
 
     def __init__(self, client: KubeClient) -> None:
         self.deployments = Watched(client, DEPLOYMENTS)
@@ -135,17 +154,11 @@ class ClusterState:
         self.services = Watched(client, SERVICES)
         self.virtual_services = Watched(client, VIRTUAL_SERVICES)
         self.destination_rules = Watched(client, DESTINATION_RULES)
+        self.mesh = (self.services, self.pods, self.virtual_services, self.destination_rules)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for watched in (
-            self.deployments,
-            self.replica_sets,
-            self.pods,
-            self.services,
-            self.virtual_services,
-            self.destination_rules,
-        ):
+        for watched in (self.deployments, self.replica_sets, *self.mesh):
             await self._stack.enter_async_context(watched)
         return self
 

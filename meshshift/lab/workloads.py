@@ -115,7 +115,8 @@ class Workloads:
         if one["spec"].get("replicas") != wanted:
             one = await self._client.patch(REPLICA_SETS, namespace, name, {"spec": {"replicas": wanted}}, kind="merge")
             self._sets.put(one)
-        pods = sorted(self._pods_of(one), key=_keep_first)
+        # Ready before unready, old before young (the copy keeps the order of creation): the last ones go first.
+        pods = sorted(self._pods_of(one), key=lambda pod: not _is_ready(pod))
         for _ in range(wanted - len(pods)):
             suffix = "".join(random.choices(_SUFFIX, k=5))
             self._pods.put(await self._client.create(PODS, namespace, rollout.pod(one, suffix)))
@@ -177,12 +178,6 @@ class Workloads:
             owners = pod["metadata"].get("ownerReferences") or ()
             if any(owner["uid"] == uid for owner in owners) and "deletionTimestamp" not in pod["metadata"]:
                 yield pod
-
-
-def _keep_first(pod: Document) -> tuple[bool, str, str]:
-    """Ready before unready, old before young: from the end of this order pods are taken away."""
-    metadata = pod["metadata"]
-    return (not _is_ready(pod), str(metadata.get("creationTimestamp")), metadata["name"])
 
 
 def _is_ready(pod: Document) -> bool:

@@ -24,12 +24,15 @@ from meshshift.lab.envoy.clusters import endpoint_file
 from meshshift.lab.envoy.snapshot import listener
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from meshshift.lab.envoy.snapshot import Snapshot
 
 Message = dict[str, Any]
 
 _START_TIMEOUT = 20.0
 _FLUSH_MILLISECONDS = 100
+_POLL = 0.02
 
 
 class EnvoyError(RuntimeError):
@@ -60,6 +63,7 @@ class EnvoyProxy:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._written: dict[Path, str] = {}
+        self._versions: dict[Path, int] = {}
         self._admin = ""
         self._pushes = 0
         self.process: children.Process | None = None
@@ -110,6 +114,28 @@ class EnvoyProxy:
             del self._written[path]
             path.unlink(missing_ok=True)
         return any(changed)
+
+    async def until_applied(self, latest: Callable[[], Snapshot]) -> None:
+        """Wait until Envoy works by the latest snapshot: its routes, its clusters, and each cluster's endpoints."""
+        while True:
+            if await self._applied(latest()):
+                return
+            await asyncio.sleep(_POLL)
+
+    async def _applied(self, snapshot: Snapshot) -> bool:
+        async with httpx.AsyncClient(base_url=self._admin) as client:
+            versions = (await client.get("/stats", params={"filter": "(cds|rds.mesh).version_text"})).text
+            clusters = (await client.get("/clusters", params={"format": "json"})).json()
+        known = {
+            status["name"]: {_address(host["address"]) for host in status.get("host_statuses", ())}
+            for status in clusters.get("cluster_statuses", ())
+        }
+        wanted = {
+            name: {_address(entry["endpoint"]["address"]) for entry in message["endpoints"][0]["lb_endpoints"]}
+            for name, message in snapshot.endpoints.items()
+        }
+        current = all(f'version_text: "{self._versions[self._file(kind)]}"' in versions for kind in ("cds", "rds"))
+        return current and known == wanted
 
     async def stats(self, pattern: str) -> dict[str, float]:
         """Envoy's own counters and gauges whose names match the regular expression."""
@@ -196,4 +222,10 @@ class EnvoyProxy:
         moving.write_text(f'{{"version_info": "{self._pushes}", "resources": {content}}}')
         moving.replace(path)
         self._written[path] = content
+        self._versions[path] = self._pushes
         return True
+
+
+def _address(message: Message) -> tuple[str, int]:
+    socket_address = message["socket_address"]
+    return (socket_address["address"], int(socket_address["port_value"]))

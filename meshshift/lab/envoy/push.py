@@ -51,12 +51,7 @@ class Pusher:
         self._checking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        for watched in (
-            self._state.services,
-            self._state.pods,
-            self._state.virtual_services,
-            self._state.destination_rules,
-        ):
+        for watched in self._state.mesh:
             watched.listen(self._changed)
         self._push()
         self._task = background.begin(self._work(), "push")
@@ -70,10 +65,14 @@ class Pusher:
         return self.snapshot.missing
 
     async def settled(self) -> None:
-        """Wait until Envoy has been told everything that is known now."""
+        """Wait until Envoy works by everything that is known here now.
+
+        Never ends if Envoy refuses the configuration; its refusal is logged.
+        """
         while self._wake.is_set():
             self._pushed.clear()
             await self._pushed.wait()
+        await self._proxy.until_applied(lambda: self.snapshot)
 
     def _changed(self, _document: dict[str, Any], _exists: bool) -> None:
         self._changed_at = asyncio.get_running_loop().time()

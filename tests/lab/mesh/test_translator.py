@@ -1,8 +1,8 @@
 """Goldens of the translation from Istio's documents to Envoy's configuration.
 
-Each file under goldens/ holds the documents, and what the sidecar in `bookinfo` gets: routes by virtual host, endpoints by
-cluster, and of each cluster what differs from the plain one.  Istio's default retry policy is shortened to a word.
-`UPDATE_GOLDENS=1 pytest tests/lab/mesh/test_translator.py` writes the files anew; read the difference before committing.
+Each file under goldens/ holds the documents, and what the sidecar in `bookinfo` gets: routes by virtual host, endpoints
+by cluster, and of each cluster what differs from the plain one.  Istio's default retry policy is shortened to a word.
+`UPDATE_GOLDENS=1 pytest tests/lab/mesh/test_translator.py` writes them anew; read the difference before committing.
 """
 
 from __future__ import annotations
