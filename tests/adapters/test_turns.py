@@ -1,0 +1,94 @@
+"""What is new is seen through the metrics and the log; here is what only the filter itself can be asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshshift.adapters.turns import TurnFilter, ended_run, turned_back
+from tests.adapters.story import OUTAGE, Story
+
+if TYPE_CHECKING:
+    from meshshift.core.decision import Decision
+    from meshshift.core.observation import Observation
+    from meshshift.engine.ports import Document, Key
+
+
+class Listener:
+    """Keeps what the filter said about each decision."""
+
+    def __init__(self) -> None:
+        self.filter = TurnFilter()
+        self.new: list[str] = []
+        self.turned_back: list[str] = []
+        self.ended: list[str] = []
+
+    def decided(self, key: Key, shift: Document, observation: Observation | None, decision: Decision) -> None:
+        if self.filter.is_new(key, observation, decision):
+            self.new.append(decision.reason)
+        self.turned_back += [reason for reason in [turned_back(observation, decision)] if reason]
+        self.ended += [end[1] for end in [ended_run(observation, decision)] if end]
+
+    def wrote(self, kind: str, result: str) -> None: ...
+
+    def turned(self, key: Key, reason: str, message: str) -> None: ...
+
+    def forgot(self, key: Key) -> None: ...
+
+
+def test_the_whole_course_of_a_good_canary_is_told_without_repetition() -> None:
+    listener = Listener()
+    story = Story(listener)
+    story.begin()
+    story.go_on()
+    story.look()
+    weight = ["SettingWeight", "WeightSet"]
+    proof = ["NotYetProven", "ProvenNotWorse"]
+    assert listener.new == [
+        *("Started", "FirstStep", *weight, *proof, *weight, "ProvenNotWorse", *weight),
+        *("Promoting", "Promoted"),
+    ]
+    assert (listener.turned_back, listener.ended) == ([], ["Succeeded"])
+
+
+def test_an_outage_that_comes_back_is_new_each_time_it_comes() -> None:
+    listener = Listener()
+    story = Story(listener)
+    story.begin()
+    listener.new.clear()
+    for telemetry in (OUTAGE, OUTAGE, None, OUTAGE, OUTAGE):
+        story.look(telemetry)
+    assert listener.new == ["TelemetryUnavailable", "NotYetProven", "TelemetryUnavailable"]
+
+
+def test_a_spec_that_cannot_be_understood_is_news_once_and_again_after_it_was_forgotten() -> None:
+    listener = Listener()
+    story = Story(listener)
+    story.misread()
+    story.misread()
+    assert listener.new == ["InvalidSpec"]
+    listener.filter.forget(story.key)
+    story.misread()
+    assert listener.new == ["InvalidSpec"] * 2
+
+
+def test_a_command_that_changes_the_course_is_followed_by_news() -> None:
+    listener = Listener()
+    story = Story(listener)
+    story.begin()
+    listener.new.clear()
+    story.look(command="pause")
+    story.look()
+    story.look()
+    story.look(command="resume")
+    story.look()
+    assert listener.new == ["Commanded", "PausedByPerson", "Commanded", "NotYetProven"]
+
+
+def test_a_run_that_is_aborted_turns_back_once_and_ends_once() -> None:
+    listener = Listener()
+    story = Story(listener)
+    story.begin()
+    story.look(command="abort")
+    story.go_on()
+    story.look()
+    assert (listener.turned_back, listener.ended) == (["Aborted"], ["RolledBack"])
