@@ -48,7 +48,8 @@ class MeshView:
     """What the documents that carry the service's traffic say.
 
     `routes` are those that send to the pair; `rule` is the DestinationRule that serves the host; the labels are
-    those of the two subsets in it, None for a subset that is not there.
+    those of the two subsets as Istio acts on them, None for a subset that is not there.  `canary_users` are the places
+    that send to the canary's subset, ours and others.
     """
 
     target: Target
@@ -56,6 +57,7 @@ class MeshView:
     rule: Document | Problem
     stable_labels: Mapping[str, str] | None
     canary_labels: Mapping[str, str] | None
+    canary_users: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from meshshift.core.mesh.creation import new_destination_rule, new_virtual_servi
 from meshshift.core.mesh.documents import Problem, Reason
 from meshshift.core.mesh.subsets import add_subset_patch
 from meshshift.core.observation import TelemetryFailure
-from meshshift.core.run import Phase, begin
+from meshshift.core.run import Outcome, Phase, begin
 from meshshift.core.spec import CreatePolicy, OnInconclusive
 from meshshift.core.steps import FULL
 from meshshift.core.telemetry import BadData, NoData
@@ -81,7 +81,12 @@ def _already_there(look: Look) -> Decision | None:
     if all(share == FULL for share in shares):
         message = f"{look.canary} already receives all traffic of {look.run.spec.service}"
         run = replace(look.run, desired=100, confirmed=100, weight_since=look.seen.now)
-        return look.decide(Kind.END, "AlreadyShifted", message, run=run.end(Phase.SUCCEEDED, look.seen.now))
+        return look.decide(
+            Kind.END,
+            "AlreadyShifted",
+            message,
+            run=run.end(Phase.SUCCEEDED, look.seen.now, Outcome("AlreadyShifted", message)),
+        )
     if any(share > 0 for share in shares) and look.run.confirmed is not None:
         shown = ", ".join(f"{route} at {float(route.percent):g}%" for route in look.routes)
         message = (

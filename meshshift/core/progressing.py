@@ -72,9 +72,7 @@ def promoting(look: Look) -> Decision | None:
     took = words.duration(now - run.started)
     message = f"{look.canary} serves all traffic of {run.spec.service}, {took} after the shift began"
     outcome = Outcome("Promoted", message)
-    return look.decide(
-        Kind.END, "Promoted", message, run=replace(run.end(Phase.SUCCEEDED, now), outcome=outcome), again=0.0
-    )
+    return look.decide(Kind.END, "Promoted", message, run=run.end(Phase.SUCCEEDED, now, outcome), again=0.0)
 
 
 def telemetry_missing(look: Look) -> Decision | None:

@@ -46,7 +46,10 @@ def _weights(look: Look) -> Decision | None:
 
 
 def _added(look: Look) -> Decision | None:
-    """Take out what this run added: its destinations, then, once no proxy can hold them, its subset as it was added."""
+    """Take out what this run added: its destinations, then, once no proxy can hold them, its subset.
+
+    A subset that somebody changed, or sends to by a route of their own, stays: without it their route would answer 503.
+    """
     if not look.run.added_subset:
         return None
     destinations = drop_canary_patches(look.routes)
@@ -55,7 +58,8 @@ def _added(look: Look) -> Decision | None:
     settling = _settle(look, "destinations")
     if settling or look.rule is None:
         return settling
-    if subset_labels(look.rule, look.canary) != look.run.spec.canary.labels:
+    users, added = look.seen.mesh.canary_users, look.run.spec.canary.labels
+    if users or subset_labels(look.rule, look.canary) != added:
         return None
     patch = remove_subset_patch(look.rule, look.canary)
     return _edit(look, (patch,)) if patch else None

@@ -52,7 +52,7 @@ class Skip(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Why a run is being rolled back: a CamelCase reason and the sentence that goes with it."""
+    """Why a run is being rolled back, or how it ended: a CamelCase reason and the sentence that goes with it."""
 
     reason: str
     message: str
@@ -136,9 +136,18 @@ class Run:
             restart=restart,
         )
 
-    def end(self, phase: Phase, now: float) -> Run:
-        """Come to rest."""
-        return replace(self, phase=phase, ended=now, settle_until=None, settled_stage="", hold=None, skip=None)
+    def end(self, phase: Phase, now: float, outcome: Outcome | None = None) -> Run:
+        """Come to rest; `outcome` is what the record will say, the present one if None."""
+        return replace(
+            self,
+            phase=phase,
+            ended=now,
+            outcome=outcome or self.outcome,
+            settle_until=None,
+            settled_stage="",
+            hold=None,
+            skip=None,
+        )
 
 
 def begin(run_id: str, spec: ShiftSpec, spec_hash: str, evidence: Evidence, now: float) -> Run:

@@ -83,7 +83,7 @@ def _missing(finding: Finding) -> str:
     if not finding.calm:
         return f"{finding.name} is suspicious ({compared(finding)}): watching"
     if finding.canary.total <= 0:
-        return f"{finding.name} not yet proven (the canary has had no requests)"
+        return f"{finding.name} not yet proven (no request to the canary counted yet)"
     if math.isinf(finding.requests_needed):
         return f"{finding.name} cannot be proven at these rates ({compared(finding)})"
     done, total = finding.canary.total, finding.canary.total + finding.requests_needed

@@ -6,9 +6,10 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshshift.core.mesh.documents import Problem, Target
+from meshshift.core.mesh.documents import Target
+from meshshift.core.mesh.references import references
 from meshshift.core.mesh.routes import find_routes
-from meshshift.core.mesh.subsets import find_rule, subset_labels
+from meshshift.core.mesh.subsets import find_rule, joined_labels
 from meshshift.core.observation import Command, Endpoints, MeshView, Observation, TelemetryFailure, Timing
 from meshshift.core.pods import arm_of, ready_since
 from meshshift.core.run import Phase
@@ -89,22 +90,23 @@ def _mesh(subject: Subject, world: World) -> MeshView:
         for selector in spec.virtual_services
         if (document := world.virtual_services.get((selector.namespace, selector.name)))
     ]
-    services = selected if spec.virtual_services else world.virtual_services.of(target.host)
-    rule = find_rule(_rules(subject, world, target), target, spec.destination_rule)
-    stable, canary = (
-        (None, None)
-        if isinstance(rule, Problem)
-        else (subset_labels(rule, arm.name) for arm in (spec.stable, spec.canary))
+    speaking = world.virtual_services.of(target.host)
+    rules = world.destination_rules.of(target.host)
+    return MeshView(
+        target=target,
+        routes=find_routes(selected if spec.virtual_services else speaking, target, spec.virtual_services),
+        rule=find_rule(_rules(subject, world, rules), target, spec.destination_rule),
+        stable_labels=joined_labels(rules, target, spec.stable.name),
+        canary_labels=joined_labels(rules, target, spec.canary.name),
+        canary_users=tuple(map(str, references(speaking, target, spec.canary.name))),
     )
-    return MeshView(target, find_routes(services, target, spec.virtual_services), rule, stable, canary)
 
 
-def _rules(subject: Subject, world: World, target: Target) -> list[Document]:
+def _rules(subject: Subject, world: World, rules: list[Document]) -> list[Document]:
+    """The rules to choose from: those of the host, or the one that the spec names, whatever host it is for."""
     named = subject.effective.destination_rule
-    if named is None:
-        return world.destination_rules.of(target.host)
-    found = world.destination_rules.get((subject.namespace, named))
-    return [] if found is None else [found]
+    found = world.destination_rules.get((subject.namespace, named)) if named else None
+    return rules if named is None else [] if found is None else [found]
 
 
 def _pods(subject: Subject, world: World, mesh: MeshView, service: Document | None) -> _Pods:

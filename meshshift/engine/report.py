@@ -109,12 +109,14 @@ def _step(decision: Decision) -> StepStatus | None:
 def _weights(decision: Decision, observation: Observation, previous: StatusModel) -> WeightsStatus:
     routes = observation.mesh.routes
     shares = () if isinstance(routes, Problem) else observed_percent(routes.routes)
-    measured = previous.weights.measured if previous.weights else None
-    if isinstance(observation.telemetry, Tick):
+    desired = decision.run.desired if decision.run else 0
+    current = previous.weights is not None and previous.weights.desired == desired
+    measured = previous.weights.measured if previous.weights and current else None
+    if current and isinstance(observation.telemetry, Tick):
         canary, stable = observation.telemetry.canary.total, observation.telemetry.stable.total
         measured = round(100 * canary / (canary + stable), 2) if canary + stable else None
     return WeightsStatus(
-        desired=decision.run.desired if decision.run else 0,
+        desired=desired,
         observed=round(float(shares[0]), 2) if len(shares) == 1 else None,
         measured=measured,
     )

@@ -8,15 +8,19 @@ import logging
 import os
 import signal
 import socket
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import kopf
 
 from meshshift.adapters import logs
 from meshshift.adapters.cluster import KubeCluster
+from meshshift.adapters.journals import DecisionLog, Journals
 from meshshift.adapters.kube import KubeClient
-from meshshift.adapters.metrics import Metrics
+from meshshift.adapters.metrics import CONTENT_TYPE, Metrics
 from meshshift.adapters.prometheus import PrometheusTelemetry
+from meshshift.adapters.prometheus_http import PrometheusSettings
 from meshshift.core.observation import Timing
 from meshshift.engine.failures import ApiFailure
 from meshshift.engine.queue import WorkQueue
@@ -43,8 +47,9 @@ class Operator:
         self.identity = f"{socket.gethostname()}_{os.getpid()}"
         self.world = World(settings.cluster_domain)
         self.queue: WorkQueue[Key] = WorkQueue()
-        self.metrics = Metrics(queue_depth=lambda: len(self.queue))
-        self.feed = Feed(self.world, self.queue, self.metrics.watched)
+        self.metrics = Metrics()
+        self.metrics.watch_queue(lambda: len(self.queue))
+        self.feed = Feed(self.world, self.queue, lambda plural: self.metrics.heard(plural, time.time()))
         self.trouble = "the first list of all watched objects has not succeeded yet"
 
     async def run(self) -> None:
@@ -52,7 +57,9 @@ class Operator:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        app = application(metrics=self.metrics.render, alive=lambda: "", ready=lambda: self.trouble)
+        app = application(
+            metrics=lambda: (self.metrics.render(), CONTENT_TYPE), alive=lambda: "", ready=lambda: self.trouble
+        )
         runner, port = await serve(app, self.settings.bind, self.settings.port)
         log.info("serving /healthz, /readyz and /metrics on %s port %d", self.settings.bind, port)
         tasks = [asyncio.create_task(self._control(), name="control"), asyncio.create_task(stop.wait(), name="stop")]
@@ -114,19 +121,47 @@ class Operator:
         raise RuntimeError("leadership was lost")
 
     async def _work(self) -> None:
-        self.metrics.leads(leading=True)
-        async with PrometheusTelemetry(telemetry_settings(self.settings), observer=self.metrics) as telemetry:
+        self.metrics.led(leading=True)
+        async with PrometheusTelemetry(_prometheus(self.settings), _Queries(self.metrics)) as telemetry:
             reconciler = Reconciler(
                 self.world,
                 KubeCluster(self.client, self.identity),
                 telemetry,
-                self.metrics,
+                Journals(self.metrics, DecisionLog()),
                 Timing(settle=self.settings.settle, lag=self.settings.scrape_interval),
             )
             workers = Workers(self.queue, reconciler, self.metrics)
             async with asyncio.TaskGroup() as group:
                 for number in range(self.settings.workers):
                     group.create_task(workers.run(), name=f"worker-{number}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Queries:
+    """Tells the own metrics of every query."""
+
+    metrics: Metrics
+
+    def observed(self, kind: str, seconds: float, outcome: str) -> None:
+        """A query ended; `outcome` is ok or the reason why not."""
+        self.metrics.queried(kind, seconds, None if outcome == "ok" else outcome)
+
+
+def _prometheus(settings: Settings) -> PrometheusSettings:
+    """Raises OSError if the password file cannot be read, ValueError for settings that contradict each other."""
+    basic = None
+    if settings.prometheus_username is not None:
+        path = settings.prometheus_password_file
+        basic = (settings.prometheus_username, path.read_text().strip() if path else "")
+    return PrometheusSettings(
+        url=settings.prometheus_url,
+        bearer_token_file=settings.prometheus_token_file,
+        basic_auth=basic,
+        ca_file=settings.prometheus_ca_file,
+        timeout=settings.prometheus_timeout,
+        reporter=settings.reporter,
+        scrape_interval=settings.scrape_interval,
+    )
 
 
 async def run(settings: Settings) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of `meshshift operator`; durations in seconds.  The flags in `meshshift.cli.operator` describe them."""
+    """All settings of `meshshift operator`, as its flags describe them; durations in seconds."""
 
     prometheus_url: str
     prometheus_token_file: Path | None = None
@@ -20,7 +21,7 @@ class Settings:
     prometheus_ca_file: Path | None = None
     prometheus_timeout: float = 10.0
     scrape_interval: float = 15.0
-    reporter: str = "auto"
+    reporter: Literal["auto", "source", "waypoint", "destination"] = "auto"
     kubeconfig: Path | None = None
     context: str | None = None
     namespaces: tuple[str, ...] = ()

@@ -121,7 +121,7 @@ def registry(feed: Feed, client: KubeClient) -> kopf.OperatorRegistry:
     """The handlers, in a registry of their own."""
     handlers = kopf.OperatorRegistry()
 
-    @kopf.on.login(registry=handlers)  # type: ignore[misc]
+    @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return await credentials(client)
 

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from meshshift.engine.failures import ApiFailure, Conflict, Refused, Transient
+from meshshift.adapters.logs import fields
+from meshshift.engine.failures import ApiFailure, Conflict, Transient
 
 if TYPE_CHECKING:
     from meshshift.engine.queue import WorkQueue
@@ -21,22 +22,18 @@ REFUSED_DELAY = 30.0
 class Gauge(Protocol):
     """What is measured of the work itself; implemented by the own metrics."""
 
-    def waited(self, seconds: float) -> None:
-        """A key was taken from the queue `seconds` after it was due."""
+    def dequeued(self, late: float) -> None:
+        """A key was taken from the queue `late` seconds after it was due."""
         ...
 
-    def reconciled(self, seconds: float) -> None:
-        """A pass took `seconds`."""
-        ...
-
-    def failed(self, kind: str) -> None:
-        """A pass failed: `conflict`, `transient`, `refused`, or `bug`."""
+    def reconciled(self, seconds: float, error: Exception | None = None) -> None:
+        """A pass took `seconds` and raised `error`, if it did."""
         ...
 
 
 @dataclass
 class Workers:
-    """`last_pass` is when a worker last finished a pass or found nothing due, in seconds of the monotonic clock."""
+    """Any number of `run` may share one of these."""
 
     queue: WorkQueue[Key]
     reconciler: Reconciler
@@ -46,35 +43,34 @@ class Workers:
         """Work until cancelled."""
         while True:
             key, waited = await self.queue.take()
-            self.gauge.waited(waited)
+            self.gauge.dequeued(waited)
             started = time.monotonic()
+            error: Exception | None = None
             try:
-                await self._one(key)
+                again = await self.reconciler.reconcile(key)
+            except Exception as failure:  # noqa: BLE001 - told apart below; no failure of one shift may stop the others
+                error = failure
+                self._after_failure(key, failure)
+            else:
+                self.queue.forgive(key)
+                if again is not None:
+                    self.queue.add(key, again)
             finally:
-                self.gauge.reconciled(time.monotonic() - started)
+                self.gauge.reconciled(time.monotonic() - started, error)
                 self.queue.done(key)
 
-    async def _one(self, key: Key) -> None:
-        where = {"namespace": key[0], "name": key[1]}
-        try:
-            again = await self.reconciler.reconcile(key)
-        except Conflict as failure:
-            self.gauge.failed("conflict")
-            log.debug("looking again: %s", failure, extra=where)
-            self.queue.retry(key)
-        except Transient as failure:
-            self.gauge.failed("transient")
-            delay = self.queue.retry(key, failure.retry_after or 0.0)
-            log.warning("trying again in %.1f s: %s", delay, failure, extra=where)
-        except ApiFailure as failure:
-            self.gauge.failed("refused" if isinstance(failure, Refused) else "transient")
-            log.error("refused, trying again in %.0f s: %s", REFUSED_DELAY, failure, extra=where)
-            self.queue.retry(key, REFUSED_DELAY)
-        except Exception:
-            self.gauge.failed("bug")
-            delay = self.queue.retry(key)
-            log.exception("this is a bug in meshshift; trying again in %.1f s", delay, extra=where)
-        else:
-            self.queue.forgive(key)
-            if again is not None:
-                self.queue.add(key, again)
+    def _after_failure(self, key: Key, failure: Exception) -> None:
+        where = fields(namespace=key[0], name=key[1])
+        match failure:
+            case Conflict():
+                self.queue.retry(key)
+                log.debug("looking again: %s", failure, extra=where)
+            case Transient():
+                delay = self.queue.retry(key, failure.retry_after or 0.0)
+                log.warning("trying again in %.1f s: %s", delay, failure, extra=where)
+            case ApiFailure():
+                delay = self.queue.retry(key, REFUSED_DELAY)
+                log.error("the API server refuses this; trying again in %.0f s: %s", delay, failure, extra=where)
+            case _:
+                delay = self.queue.retry(key)
+                log.error("a bug in meshshift; trying again in %.1f s", delay, exc_info=failure, extra=where)
