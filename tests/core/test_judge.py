@@ -217,6 +217,18 @@ def test_a_regression_after_a_day_of_good_running_is_still_found() -> None:
     assert steady(good, traffic(750, 40), traffic(750, 4), 6).assess(0.5, 1.0).regression
 
 
+def test_nothing_is_compared_before_stable_was_seen() -> None:
+    first = steady(Evidence.begin(SUCCESS, DEFAULTS, 0.0), traffic(150, 140), traffic(1350, 7), 1)
+    assert first.assess(0.1, 0.25).overall_worse == pytest.approx(0, abs=1e-12)
+    assert steady(first, traffic(150, 140), traffic(1350, 7), 2).assess(0.1, 0.25).regression
+
+
+def test_a_long_window_spends_at_most_half_of_the_reserve() -> None:
+    start = warmed(SUCCESS, traffic(1500, 7))
+    late = start.see(tick(start.until, traffic(36000, 180), traffic(324000, 1620), seconds=3600))
+    assert late.assess(0.1, 0.25).overall_worse > math.log10(1 / 6) - 1e-9
+
+
 def test_warming_up_only_a_catastrophe_counts() -> None:
     def seen(failed: float, warming_up: bool) -> Assessment:
         evidence = warmed(SUCCESS, traffic(1500, 7))
@@ -311,6 +323,18 @@ def test_a_canary_slow_at_one_boundary_only_is_found_and_not_promoted() -> None:
     found = steady(start, canary, traffic(1350, 0, (0.05, 126), (0.1, 54), (0.25, 13)), 12).assess(0.1, 0.25)
     assert found.regression
     assert found.findings[0].canary.bad == 15 * 12
+
+
+def test_every_boundary_must_be_proven_and_the_alarm_is_their_mean() -> None:
+    start = warmed(TAIL, traffic(1500, 0, (0.05, 140), (0.1, 60), (0.25, 1)))
+    canary = traffic(750, 0, (0.05, 65), (0.1, 27), (0.25, 5))
+    found = steady(start, canary, traffic(750, 0, (0.05, 70), (0.1, 30), (0.25, 1)), 8)
+    finding = found.assess(0.5, 1.0).findings[0]
+    questions = found.courses[0].questions
+    proofs = [question.proofs.value(0) for question in questions if question.proofs]
+    assert max(proofs) > 20 > min(proofs)
+    assert finding.proof == pytest.approx(math.log10(min(proofs)))
+    assert finding.worse == pytest.approx(math.log10(sum(question.evidence for question in questions) / len(questions)))
 
 
 def test_latency_waits_until_stable_is_known() -> None:

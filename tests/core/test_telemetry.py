@@ -234,6 +234,17 @@ def test_one_bucket_that_dropped_restarts_the_whole_histogram() -> None:
     assert slow(found) == {0.25: 130, 0.5: 50}
 
 
+def test_the_past_latency_of_a_proxy_found_late_is_not_counted() -> None:
+    old = buckets({"250": 5e6, "500": 6e6, "+Inf": 7e6}, pod="gateway-1")
+    found = tick(
+        [series(0)],
+        [series(10), series(7e6, pod="gateway-1")],
+        slow_before=buckets(NOTHING),
+        slow_after=buckets({"250": 8, "500": 9, "+Inf": 10}) + old,
+    )
+    assert (found.canary.total, found.canary.timed) == (10, 10)
+
+
 def test_a_boundary_that_only_some_proxies_count_is_not_used() -> None:
     fine, coarse = {"250": 5.0, "500": 10.0, "+Inf": 10.0}, {"500": 10.0, "+Inf": 10.0}
     found = tick(
