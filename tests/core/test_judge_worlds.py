@@ -17,7 +17,7 @@ INDICATORS = (Indicator("success-rate", 1.0, SuccessRate()),)
 
 
 class World:
-    """A service with so many requests per tick; failures are independent, or come in clumps of a given size."""
+    """A service with so many requests per tick on average; requests fail alone, or in clumps of a given size."""
 
     def __init__(self, seed: int, requests: int = 1500, clump: int = 1) -> None:
         self.rng = np.random.default_rng(seed)
@@ -25,13 +25,13 @@ class World:
         self.clump = clump
 
     def arm(self, requests: float, rate: float) -> Traffic:
-        halves = [self.half(int(requests / 2), rate) for _ in range(2)]
+        halves = [self.half(requests / 2, rate) for _ in range(2)]
         both = halves[0] + halves[1]
         return Traffic(both.total, both.bad, halves=(halves[0], halves[1]))
 
-    def half(self, requests: int, rate: float) -> Counts:
-        bad = self.clump * int(self.rng.binomial(requests // self.clump, rate))
-        return Counts(float(requests), float(bad))
+    def half(self, requests: float, rate: float) -> Counts:
+        clumps = int(self.rng.poisson(requests / self.clump))
+        return Counts(float(self.clump * clumps), float(self.clump * self.rng.binomial(clumps, rate)))
 
     def tick(self, at: float, weight: float, canary_rate: float, stable_rate: float = STABLE_RATE) -> Tick:
         canary = self.arm(self.requests * weight, canary_rate) if weight else Traffic()
