@@ -68,7 +68,7 @@ def _strict_error(unknown: list[str], document: Document, kind: Kind, options: O
     listed = ", ".join(f'unknown field "{path}"' for path in unknown)
     text = f"strict decoding error: {listed}"
     if options.patching:
-        return errors.invalid("", "", "", [invalid_value("patch", json.dumps(document), text)])
+        return errors.invalid("", "", "", [invalid_value("patch", json.dumps(document, separators=(",", ":")), text)])
     return errors.bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {text}')
 
 
@@ -110,7 +110,7 @@ def _structure(document: Document, live: Document | None, kind: Kind) -> list[Fi
     if kind.custom:
         return validate(document, kind.schema, "", ABSENT if live is None else live)
     # A built-in kind's status may be as incomplete as its owner likes.
-    shown = {key: value for key, value in document.items() if key not in {"status", "metadata"}}
+    shown = {key: value for key, value in document.items() if key != "status"}
     before = ABSENT if live is None else {key: value for key, value in live.items() if key in shown}
     return validate(shown, kind.schema, "", before)
 

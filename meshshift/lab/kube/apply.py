@@ -45,7 +45,7 @@ def apply(live: Document | None, intent: Document, schema: Document, author: Aut
     applied = {path for path in leaves(owned_part(intent), schema) if path}
     changed, _ = changes(owned_part(base), owned_part(merged), schema)
     _settle_conflicts(others, changed & applied, force)
-    for path in sorted(_abandoned(own, applied, others), key=len, reverse=True):
+    for path in sorted(_abandoned(own, applied, others), key=len):
         _remove(merged, path, schema)
     _, removed = changes(owned_part(base), owned_part(merged), schema)
     for entry in others:
@@ -113,7 +113,13 @@ def _abandoned(own: Entry, applied: set[Path], others: list[Entry]) -> set[Path]
         kept |= entry.fields
     # An entry or map stays as long as anything inside it is owned.
     inside = {path[:length] for path in kept for length in range(1, len(path))}
-    return own.fields - kept - inside
+    abandoned = own.fields - kept - inside
+    return {path for path in abandoned if not _is_key(path) or path[:-1] in abandoned}
+
+
+def _is_key(path: Path) -> bool:
+    """Tell whether a path is a key field of a list entry: an entry that stays keeps those."""
+    return len(path) > 1 and path[-2][0] == "k" and path[-1][2:] in json.loads(path[-2][2:])
 
 
 def _remove(value: Any, path: Path, schema: Document) -> None:

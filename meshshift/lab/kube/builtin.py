@@ -33,6 +33,7 @@ def _kind(
     generation: bool = False,
     create_on_update: bool = False,
     fill: Callable[[Document], None] | None = None,
+    allocate: Callable[[Document], None] | None = None,
     immutable: tuple[str, ...] = (),
     verbs: tuple[str, ...] = ALL_VERBS,
 ) -> Kind:
@@ -53,6 +54,7 @@ def _kind(
         create_on_update=create_on_update,
         columns=columns.built_in(kind),
         defaults=fill,
+        allocate=allocate,
         immutable=immutable,
         definition=definition_name(model),
         verbs=verbs,
@@ -100,6 +102,7 @@ def built_in_kinds() -> list[Kind]:
             status=True,
             create_on_update=True,
             fill=defaults.service,
+            allocate=defaults.cluster_address,
         ),
         _kind("v1", "ConfigMap", "configmaps", "cm"),
         _kind("v1", "Secret", "secrets", fill=defaults.secret, immutable=("type",)),

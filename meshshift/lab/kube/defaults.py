@@ -38,18 +38,23 @@ def namespace(document: Document) -> None:
 
 
 def service(document: Document) -> None:
-    """Fill in a Service: type, ports, and a cluster address from 10.96.0.0/16 unless it is headless."""
+    """Fill in a Service: type and ports."""
     spec = _spec(document)
     _set(spec, type="ClusterIP", sessionAffinity="None")
     for port in spec.get("ports") or ():
         _set(port, protocol="TCP", targetPort=port.get("port"))
-    if spec["type"] != "ExternalName":
+    document.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
+def cluster_address(document: Document) -> None:
+    """Give a Service an address from 10.96.0.0/16, unless it has one, is headless, or is an alias."""
+    spec = _spec(document)
+    if spec.get("type") != "ExternalName":
         if not spec.get("clusterIP"):
             number = next(_addresses)
             spec["clusterIP"] = f"10.96.{number >> 8 & 255}.{number & 255}"
         _set(spec, clusterIPs=[spec["clusterIP"]], internalTrafficPolicy="Cluster", ipFamilies=["IPv4"])
         _set(spec, ipFamilyPolicy="SingleStack")
-    document.setdefault("status", {}).setdefault("loadBalancer", {})
 
 
 def pod_spec(spec: Document) -> None:

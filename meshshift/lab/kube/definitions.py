@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from meshshift.lab.kube.documents import Document
 
 REF_PREFIX = "#/components/schemas/"
+PREFIX = "io.k8s.api."
+_model_of: dict[str, str] = {}
 INT_OR_STRING = {"targetPort", "port", "maxSurge", "maxUnavailable", "minAvailable"}
 
 PRIMITIVES: dict[str, Document] = {
@@ -64,8 +66,11 @@ ATOMIC_MAPS = {"V1LabelSelector", "V1ObjectReference", "V1LocalObjectReference",
 
 
 def definition_name(model: str) -> str:
-    """Return the component name under which a model's schema is published, such as `io.k8s.api.V1Pod`."""
-    return f"io.k8s.api.{model}"
+    """Return the component name under which a model's schema is published: `io.k8s.api.v1.Pod` for `V1Pod`."""
+    found = re.fullmatch(r"V(\d+(?:alpha\d+|beta\d+)?)([A-Z].*)", model)
+    name = f"{PREFIX}v{found[1]}.{found[2]}" if found else f"{PREFIX}{model}"
+    _model_of[name] = model
+    return name
 
 
 def _reference(model: str) -> Document:
@@ -137,7 +142,7 @@ def resolve(schema: Document) -> Document:
     target = schema.get("$ref")
     if target is None:
         return schema
-    return definition(target.removeprefix(REF_PREFIX + "io.k8s.api."))
+    return definition(_model_of[target.removeprefix(REF_PREFIX)])
 
 
 def references(schema: Any) -> set[str]:
@@ -149,7 +154,7 @@ def references(schema: Any) -> set[str]:
         if isinstance(node, dict):
             target = node.get("$ref")
             if isinstance(target, str) and target.startswith(REF_PREFIX):
-                model = target.removeprefix(REF_PREFIX + "io.k8s.api.")
+                model = _model_of[target.removeprefix(REF_PREFIX)]
                 if model not in found:
                     found.add(model)
                     waiting.append(definition(model))

@@ -53,6 +53,7 @@ class Kind:
         generation: whether metadata.generation counts changes of the desired state.
         create_on_update: whether a PUT to a missing object creates it.
         defaults: fills in what a built-in kind leaves open; custom kinds have theirs in the schema.
+        allocate: fills in what the server itself hands out, which no field manager owns.
         immutable: dotted paths that may not change after creation.
         read: turns a stored document into this version's form.
         write: turns this version's form into the stored document.
@@ -76,6 +77,7 @@ class Kind:
     storage: Bucket = ("", "")
     columns: tuple[Column, ...] = ()
     defaults: Callable[[Document], None] | None = None
+    allocate: Callable[[Document], None] | None = None
     immutable: tuple[str, ...] = ()
     read: Callable[[Document], Document] | None = None
     write: Callable[[Document], Document] | None = None

@@ -104,7 +104,9 @@ def prepare_update(document: Document, live: Document, kind: Kind, subresource: 
 
 def _carry_over_allocated(document: Document, live: Document, kind: Kind) -> None:
     """Keep what the server allocated when a full update leaves it out."""
-    if kind.kind == "Service" and not kind.group and at(live, "spec", "type") == at(document, "spec", "type"):
+    if kind.kind != "Service" or kind.group:
+        return
+    if at(document, "spec", "type") in {None, at(live, "spec", "type")}:
         for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             if not at(document, "spec", key) and at(live, "spec", key):
                 put_at(document, ("spec", key), live["spec"][key])

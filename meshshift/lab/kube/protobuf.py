@@ -1,8 +1,8 @@
 """Reading the protobuf bodies that kubectl's typed commands send (`create deployment`, `auth can-i`, …).
 
 kubectl's typed clients write protobuf and read JSON. Only their requests need decoding, and only for the kinds that
-such commands create; the field numbers are those of `generated.proto` in k8s.io/api and k8s.io/apimachinery. A field that is
-not in the tables is refused rather than lost.
+such commands create; the field numbers are those of `generated.proto` in k8s.io/api and k8s.io/apimachinery. A field
+that is not in the tables is refused rather than lost.
 """
 
 from __future__ import annotations

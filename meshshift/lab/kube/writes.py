@@ -173,6 +173,8 @@ class Writes:
         admit(document, None, kind)
 
     def _store_new(self, kind: Kind, document: Document, options: Options) -> Document:
+        if kind.allocate:
+            kind.allocate(document)
         if options.dry_run:
             return document
         key = (namespace_of(document), name_of(document))

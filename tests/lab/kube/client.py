@@ -1,0 +1,170 @@
+"""A few lines over httpx, so that the contract tests read as claims. They run against any API server's base URL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
+Document = dict[str, Any]
+MERGE = "application/merge-patch+json"
+JSON = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+SYSTEM = "/apis/networking.istio.io/v1"
+
+
+@dataclass
+class Api:
+    """A namespace of a cluster, and what the tests do in it."""
+
+    http: httpx.AsyncClient
+    namespace: str
+    group: str = field(default_factory=lambda: f"g{uuid.uuid4().hex[:8]}.example.com")
+
+    def path(self, plural: str, name: str = "", *, prefix: str = "/api/v1") -> str:
+        return f"{prefix}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
+
+    def config_maps(self, name: str = "") -> str:
+        return self.path("configmaps", name)
+
+    def widgets(self, name: str = "", version: str = "v1") -> str:
+        return self.path("widgets", name, prefix=f"/apis/{self.group}/{version}")
+
+    async def create(self, path: str, document: Document, **parameters: str) -> Document:
+        return ok(await self.http.post(path, json=document, params=parameters))
+
+    async def get(self, path: str, **parameters: str) -> Document:
+        return ok(await self.http.get(path, params=parameters))
+
+    async def put(self, path: str, document: Document, **parameters: str) -> Document:
+        return ok(await self.http.put(path, json=document, params=parameters))
+
+    async def patch(self, path: str, body: Any, media: str = MERGE, **parameters: str) -> Document:
+        return ok(await self.send_patch(path, body, media, **parameters))
+
+    async def send_patch(self, path: str, body: Any, media: str = MERGE, **parameters: str) -> httpx.Response:
+        return await self.http.patch(
+            path, content=json.dumps(body), headers={"Content-Type": media}, params=parameters
+        )
+
+    async def delete(self, path: str, **parameters: str) -> Document:
+        return ok(await self.http.delete(path, params=parameters))
+
+    async def names(self, path: str, **parameters: str) -> list[str]:
+        listed = await self.get(path, **parameters)
+        return [item["metadata"]["name"] for item in listed["items"]]
+
+    async def config_map(self, name: str, data: dict[str, str] | None = None, **meta: Any) -> Document:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **meta}, "data": data or {"k": "v"}}
+        return await self.create(self.config_maps(), body)
+
+    async def widget(self, name: str, spec: Document, **meta: Any) -> Document:
+        return await self.create(self.widgets(), self.widget_document(name, spec, **meta))
+
+    def widget_document(self, name: str, spec: Document, **meta: Any) -> Document:
+        return {
+            "apiVersion": f"{self.group}/v1",
+            "kind": "Widget",
+            "metadata": {"name": name, "namespace": self.namespace, **meta},
+            "spec": spec,
+        }
+
+    def widget_definition(self, spec_schema: Document, **version: Any) -> Document:
+        schema = {
+            "type": "object",
+            "properties": {
+                "spec": spec_schema,
+                "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            },
+        }
+        first = {
+            "name": "v1",
+            "served": True,
+            "storage": True,
+            "schema": {"openAPIV3Schema": schema},
+            "subresources": {"status": {}},
+            **version,
+        }
+        return {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"widgets.{self.group}"},
+            "spec": {
+                "group": self.group,
+                "scope": "Namespaced",
+                "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "shortNames": ["wdg"]},
+                "versions": [first],
+            },
+        }
+
+    async def define(self, definition: Document) -> Document:
+        """Create a definition and wait until it is served."""
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        created = await self.create(path, definition)
+        async with asyncio.timeout(20):
+            while (await self.http.get(self.widgets())).status_code != 200:
+                await asyncio.sleep(0.05)
+        return await self.get(f"{path}/{created['metadata']['name']}")
+
+    async def define_widgets(self, spec_schema: Document, **version: Any) -> Document:
+        return await self.define(self.widget_definition(spec_schema, **version))
+
+    @asynccontextmanager
+    async def watch(self, path: str, **parameters: str) -> AsyncIterator[Events]:
+        asked = {"watch": "true", "timeoutSeconds": "20", **parameters}
+        async with self.http.stream("GET", path, params=asked) as response:
+            assert response.status_code == 200, await response.aread()
+            yield Events(response.aiter_lines())
+
+
+@dataclass
+class Events:
+    """The events of a watch, one by one."""
+
+    lines: AsyncIterator[str]
+
+    async def next(self) -> tuple[str, Document]:
+        async with asyncio.timeout(20):
+            event = json.loads(await anext(self.lines))
+        return event["type"], event["object"]
+
+    async def next_name(self) -> tuple[str, str]:
+        event, document = await self.next()
+        return event, document["metadata"]["name"]
+
+    async def rest(self) -> list[tuple[str, Document]]:
+        async with asyncio.timeout(20):
+            events = [json.loads(line) async for line in self.lines]
+        return [(event["type"], event["object"]) for event in events]
+
+
+def ok(response: httpx.Response) -> Document:
+    assert response.is_success, response.text
+    found: Document = response.json()
+    return found
+
+
+def refusal(response: httpx.Response, code: int, reason: str) -> Document:
+    """Check that a request was refused with a Status of this code and reason; return the Status."""
+    assert response.status_code == code, response.text
+    status: Document = response.json()
+    assert (status["kind"], status["status"], status["code"], status["reason"]) == ("Status", "Failure", code, reason)
+    return status
+
+
+def owners(document: Document) -> dict[tuple[str, str, str], Document]:
+    """Return managedFields by manager, operation and subresource."""
+    return {
+        (entry["manager"], entry["operation"], entry.get("subresource", "")): entry["fieldsV1"]
+        for entry in document["metadata"].get("managedFields", ())
+    }

@@ -1,0 +1,145 @@
+"""Contract: deletion: finalizers, preconditions, owners, namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.kube.client import refusal
+
+if TYPE_CHECKING:
+    from tests.lab.kube.client import Api, Document
+
+
+async def gone(api: Api, path: str) -> bool:
+    """Wait for an object to go, as a real cluster's collector takes its time."""
+    async with asyncio.timeout(30):
+        while (await api.http.get(path)).status_code != 404:
+            await asyncio.sleep(0.05)
+    return True
+
+
+def owned_by(owner: Document, **more: Any) -> list[dict[str, Any]]:
+    meta = owner["metadata"]
+    return [{"apiVersion": "v1", "kind": "ConfigMap", "name": meta["name"], "uid": meta["uid"], **more}]
+
+
+async def delete_with(api: Api, path: str, options: dict[str, Any]) -> Any:
+    return await api.http.request("DELETE", path, json={"apiVersion": "v1", "kind": "DeleteOptions", **options})
+
+
+async def test_a_deletion_answers_with_what_was_deleted(api: Api) -> None:
+    created = await api.config_map("a")
+    answer = await api.delete(api.config_maps("a"))
+    assert answer["status"] == "Success"
+    assert answer["details"] == {"name": "a", "kind": "configmaps", "uid": created["metadata"]["uid"]}
+
+
+async def test_a_finalizer_holds_the_object(api: Api) -> None:
+    await api.config_map("a", finalizers=["example.com/hold"])
+    marked = await api.delete(api.config_maps("a"))
+    assert marked["metadata"]["deletionTimestamp"]
+    assert (await api.get(api.config_maps("a")))["metadata"]["finalizers"] == ["example.com/hold"]
+    await api.patch(api.config_maps("a"), {"metadata": {"finalizers": None}})
+    refusal(await api.http.get(api.config_maps("a")), 404, "NotFound")
+
+
+async def test_a_dying_object_takes_no_new_finalizer(api: Api) -> None:
+    await api.config_map("a", finalizers=["example.com/hold"])
+    await api.delete(api.config_maps("a"))
+    more = {"metadata": {"finalizers": ["example.com/hold", "example.com/more"]}}
+    status = refusal(await api.send_patch(api.config_maps("a"), more), 422, "Invalid")
+    assert "no new finalizers can be added if the object is being deleted" in status["message"]
+    await api.patch(api.config_maps("a"), {"metadata": {"finalizers": None}})
+
+
+async def test_deleting_twice_keeps_the_first_timestamp(api: Api) -> None:
+    await api.config_map("a", finalizers=["example.com/hold"])
+    first = await api.delete(api.config_maps("a"))
+    second = await api.delete(api.config_maps("a"))
+    assert first["metadata"]["deletionTimestamp"] == second["metadata"]["deletionTimestamp"]
+    await api.patch(api.config_maps("a"), {"metadata": {"finalizers": None}})
+
+
+async def test_a_uid_precondition_protects_a_namesake(api: Api) -> None:
+    created = await api.config_map("a")
+    await api.delete(api.config_maps("a"))
+    await api.config_map("a")
+    wanted = {"preconditions": {"uid": created["metadata"]["uid"]}}
+    status = refusal(await delete_with(api, api.config_maps("a"), wanted), 409, "Conflict")
+    assert "Precondition failed: UID in precondition" in status["message"]
+
+
+async def test_a_version_precondition_protects_an_edit(api: Api) -> None:
+    created = await api.config_map("a")
+    await api.patch(api.config_maps("a"), {"data": {"k": "2"}})
+    wanted = {"preconditions": {"resourceVersion": created["metadata"]["resourceVersion"]}}
+    refusal(await delete_with(api, api.config_maps("a"), wanted), 409, "Conflict")
+
+
+async def test_a_dry_run_deletes_nothing(api: Api) -> None:
+    await api.config_map("a")
+    await api.delete(api.config_maps("a"), dryRun="All")
+    assert await api.get(api.config_maps("a"))
+
+
+async def test_what_an_object_owns_goes_with_it(api: Api) -> None:
+    owner = await api.config_map("owner")
+    child = await api.config_map("child", ownerReferences=owned_by(owner))
+    await api.config_map("grandchild", ownerReferences=owned_by(child))
+    await api.delete(api.config_maps("owner"))
+    assert await gone(api, api.config_maps("child"))
+    assert await gone(api, api.config_maps("grandchild"))
+
+
+async def test_another_owner_keeps_it_alive(api: Api) -> None:
+    first, second = await api.config_map("first"), await api.config_map("second")
+    await api.config_map("child", ownerReferences=owned_by(first) + owned_by(second))
+    await api.delete(api.config_maps("first"))
+    async with asyncio.timeout(30):
+        while len((await api.get(api.config_maps("child")))["metadata"]["ownerReferences"]) > 1:
+            await asyncio.sleep(0.05)
+    await api.delete(api.config_maps("second"))
+    assert await gone(api, api.config_maps("child"))
+
+
+async def test_orphans_lose_their_owner_and_stay(api: Api) -> None:
+    owner = await api.config_map("owner")
+    await api.config_map("child", ownerReferences=owned_by(owner))
+    await delete_with(api, api.config_maps("owner"), {"propagationPolicy": "Orphan"})
+    assert await gone(api, api.config_maps("owner"))
+    assert "ownerReferences" not in (await api.get(api.config_maps("child")))["metadata"]
+
+
+async def test_a_foreground_deletion_waits_for_what_is_owned(api: Api) -> None:
+    owner = await api.config_map("owner")
+    await api.config_map(
+        "child", finalizers=["example.com/hold"], ownerReferences=owned_by(owner, blockOwnerDeletion=True)
+    )
+    await delete_with(api, api.config_maps("owner"), {"propagationPolicy": "Foreground"})
+    held = await api.get(api.config_maps("owner"))
+    assert held["metadata"]["finalizers"] == ["foregroundDeletion"]
+    async with asyncio.timeout(30):
+        while "deletionTimestamp" not in (await api.get(api.config_maps("child")))["metadata"]:
+            await asyncio.sleep(0.05)
+    await api.patch(api.config_maps("child"), {"metadata": {"finalizers": None}})
+    assert await gone(api, api.config_maps("owner"))
+
+
+async def test_a_namespace_takes_its_content_along(api: Api) -> None:
+    await api.config_map("a")
+    await api.delete(f"/api/v1/namespaces/{api.namespace}")
+    assert await gone(api, f"/api/v1/namespaces/{api.namespace}")
+    assert await api.names("/api/v1/configmaps", fieldSelector=f"metadata.namespace={api.namespace}") == []
+
+
+async def test_a_namespace_waits_for_finalizers_and_takes_nothing_new(api: Api) -> None:
+    await api.config_map("a", finalizers=["example.com/hold"])
+    await api.delete(f"/api/v1/namespaces/{api.namespace}")
+    found = await api.get(f"/api/v1/namespaces/{api.namespace}")
+    assert found["status"]["phase"] == "Terminating"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late"}}
+    status = refusal(await api.http.post(api.config_maps(), json=body), 403, "Forbidden")
+    assert "because it is being terminated" in status["message"]
+    await api.patch(api.config_maps("a"), {"metadata": {"finalizers": None}})
+    assert await gone(api, f"/api/v1/namespaces/{api.namespace}")
