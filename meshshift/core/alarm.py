@@ -66,7 +66,7 @@ class Alarm:
         the value at which this alarm would act on its own, `most` a ceiling on the wealth (the rest is burnt).
         """
         fresh, reserve = _renew(self.reserve, seconds)
-        room = min(far ** (2.0 / 3.0) * self.value, most) - reserve
+        room = max(min(far ** (2.0 / 3.0) * self.value, most) - reserve, 0.0)
         stakes = [
             (stake + fresh * part) * exp(min(log_e, _MOST_LOG))
             for stake, part, log_e in zip(self.stakes, PRIOR, logs, strict=True)
