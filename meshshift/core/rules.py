@@ -91,7 +91,7 @@ def no_run(look: Look) -> Decision | None:
     if run is not None and not (run.phase.ended and run.spec_hash != look.seen.spec_hash):
         return None
     seen = look.seen
-    return start(look, f"{seen.spec.service}: a shift from {seen.spec.stable.name} to {seen.spec.canary.name} begins")
+    return start(look, f"a shift of {seen.spec.service} from {seen.spec.stable.name} to {seen.spec.canary.name} begins")
 
 
 def ended(look: Look) -> Decision | None:

@@ -137,12 +137,23 @@ async def _read(
     if not run.warmed:
         windows = warm_windows(interval, now, timing.lag)
         readings = [await _window(service, window, pods, telemetry) for window in windows]
-        ticks = tuple(reading for reading in readings if isinstance(reading, Tick))
-        return (None, ticks) if ticks and isinstance(readings[-1], Tick) else (readings[-1], ())
+        return _learned(readings)
     window = due_window(run.evidence.until, interval, now, timing.lag)
     if window is None or run.phase is Phase.PENDING:
         return None, ()
     return await _window(service, window, pods, telemetry), ()
+
+
+def _learned(readings: list[Reading]) -> tuple[Reading | None, tuple[Tick, ...]]:
+    """All windows, or what is in the way: a failure first, then silence now; None if only the past is silent still.
+
+    Anything less than all of them would make the traffic look smaller than it is, and the proofs too easy.
+    """
+    ticks = tuple(reading for reading in readings if isinstance(reading, Tick))
+    if len(ticks) == len(readings):
+        return None, ticks
+    failure = next((reading for reading in readings if isinstance(reading, TelemetryFailure | BadData)), None)
+    return failure or (None if isinstance(readings[-1], Tick) else readings[-1]), ()
 
 
 async def _window(service: ServiceId, window: Window, pods: _Pods, telemetry: Telemetry) -> Reading:

@@ -1,4 +1,4 @@
-"""A mesh in simulated time: objects with versions, traffic that follows the weights, counters that Prometheus would show.
+"""A mesh in simulated time: objects with versions, traffic that follows the weights, counters as Prometheus has them.
 
 The engine runs unchanged against it.  Every call to the API can be interrupted before or after it is carried out, which
 is how the tests replay a process that dies, a server that answers 409 or 500, and an answer that gets lost.

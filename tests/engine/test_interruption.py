@@ -1,8 +1,8 @@
 """Safety under interruption: the process dies, or the API fails, at every single call of every scenario.
 
 Each scenario is first run without interruption to learn how many calls it makes and how it ends.  Then it is run once
-for every call and both moments (before it is carried out, and after it was but before anybody was told), and has to come
-to the same end with the invariants holding in every second in between.
+for every call and both moments (before it is carried out, and after it was but before anybody was told), and has to
+come to the same end with the invariants holding in every second in between.
 """
 
 from __future__ import annotations
