@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meshshift.api.convert import InvalidSpec, spec_from_wire, spec_hash, wire_spec_with_defaults
@@ -236,7 +236,7 @@ def test_ten_thousand_levels_are_refused_like_anything_else(place: str, wrap: An
     assert _refusal(minimal(**{place: deep})) is not None
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_mutations() | st.recursive(_HOSTILE, lambda inner: st.lists(inner) | st.dictionaries(_KEYS, inner)))
 def test_whatever_is_written_gives_a_spec_or_a_readable_refusal(spec: Any) -> None:
     refusal = _refusal(spec)
