@@ -136,7 +136,7 @@ def _analysis(model: AnalysisModel) -> Analysis:
             false_promotion=_chance_against(model.promotion_confidence),
             tolerance=_fraction(model.tolerance),
             harm_budget=_fraction(model.harm_budget),
-            spare_requests=model.spare_requests,
+            spare_requests=float(model.spare_requests),
             interval=parse_duration(model.interval),
         ),
         indicators=_indicators(model.indicators),
