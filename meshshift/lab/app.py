@@ -213,25 +213,30 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Collect bytes and answer as soon as a request is complete."""
         self.buffer += data
-        if not self.busy:
-            self._next()
+        self._answer_waiting()
 
-    def _next(self) -> None:
+    def _answer_waiting(self) -> None:
+        while not self.busy and self._next():
+            pass
+
+    def _next(self) -> bool:
+        """Take up the next request, if it is there in full."""
         end = self.buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self.buffer) > _MAX_HEAD:
                 self.abort()
-            return
+            return False
         head = self.buffer[:end]
         length = _content_length(head)
         if len(self.buffer) < end + 4 + length:
-            return
+            return False
         body = bytes(self.buffer[end + 4 : end + 4 + length])
         del self.buffer[: end + 4 + length]
         method, _, rest = head.partition(b" ")
         path = rest.partition(b" ")[0].decode("latin-1")
         self.busy = True
         self._dispatch(bytes(method), path, body)
+        return True
 
     def _dispatch(self, method: bytes, path: str, body: bytes) -> None:
         app = self.app
@@ -256,9 +261,13 @@ class Connection(asyncio.Protocol):
             delay += min(60.0, int(extra) / 1000) if extra.isdigit() else 0.0
         content = {"version": app.version, "pod": app.pod, "path": path}
         if delay > 0:
-            asyncio.get_running_loop().call_later(delay, self._answer, status, content)
+            asyncio.get_running_loop().call_later(delay, self._answer_late, status, content)
         else:
             self._answer(status, content)
+
+    def _answer_late(self, status: int, content: Mapping[str, object]) -> None:
+        self._answer(status, content)
+        self._answer_waiting()
 
     def _answer(self, status: int, content: Mapping[str, object]) -> None:
         if self.transport is None:
@@ -273,8 +282,6 @@ class Connection(asyncio.Protocol):
         self.busy = False
         if close:
             self.transport.close()
-        elif self.buffer:
-            self._next()
 
 
 def _content_length(head: bytes | bytearray) -> int:

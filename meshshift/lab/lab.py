@@ -26,6 +26,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+import httpx
 import yaml
 
 from meshshift.adapters.kube import CRDS, Resource
@@ -37,10 +38,11 @@ from meshshift.lab.client import LabClient, UnknownKindError
 from meshshift.lab.endpoints import Endpoints
 from meshshift.lab.envoy.proxy import EnvoyProxy
 from meshshift.lab.envoy.push import Pusher
+from meshshift.lab.envoy.world import serves
 from meshshift.lab.kube import ApiServer
 from meshshift.lab.kube.istio import istio_definitions
 from meshshift.lab.load import Cohort, Load
-from meshshift.lab.node import Node
+from meshshift.lab.node import ADDRESS_ANNOTATION, Node
 from meshshift.lab.prometheus import Prometheus
 from meshshift.lab.sample import as_kubectl_would, read_documents, sample_directory, version_of
 from meshshift.lab.telemetry import CLIENT_WORKLOAD, CLIENTS, Telemetry
@@ -48,7 +50,7 @@ from meshshift.lab.watching import ClusterState
 from meshshift.lab.workloads import Workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from meshshift.adapters.kube import Document
 
@@ -187,8 +189,9 @@ class Lab:
     async def start_controller(self, **settings: object) -> children.Process:
         """Start `meshshift operator` against this lab; settings become flags: log_level="debug" is `--log-level debug`.
 
-        A setting that is True becomes a bare flag; False and None are left out.  It listens on a free loopback port
-        unless `port` says otherwise, and Prometheus scrapes it there.  Its log is `controller.log` in `directory`.
+        True and False become `--flag` and `--no-flag`, None leaves the flag out.  It listens on a free loopback port
+        unless `port` says otherwise, and Prometheus scrapes it there.  It works without leader election, so that a
+        successor need not wait for a lease.  Its log is `controller.log` in `directory`.
         """
         if self.controller is not None and self.controller.running:
             raise RuntimeError("the controller is running already; stop_controller() first")
@@ -198,16 +201,11 @@ class Lab:
             "scrape_interval": "1s",
             "bind": "127.0.0.1",
             "port": children.free_port(),
+            "leader_election": False,
             **settings,
         }
-        arguments: list[str] = []
-        for name, value in flags.items():
-            if value is not None and value is not False:
-                arguments.append("--" + name.replace("_", "-"))
-                arguments += [] if value is True else [str(value)]
-        self.controller = await self.start_program(
-            "controller", [sys.executable, "-m", "meshshift", "operator", *arguments]
-        )
+        command = [sys.executable, "-m", "meshshift", "operator"]
+        self.controller = await self.start_program("controller", [*command, *as_flags(flags)])
         if self.prometheus is not None:
             self.prometheus.scrape("meshshift", f"127.0.0.1:{flags['port']}")
         return self.controller
@@ -216,6 +214,25 @@ class Lab:
         """End the controller, in good order or (kill) without warning, as a crash of its node would."""
         if self.controller is not None:
             await self.controller.stop(0 if kill else 10)
+
+    async def chaos(self, version: str | None = None, **wish: object) -> int:
+        """Make the pods of a version (None: of every version, a shared outage) behave otherwise.
+
+        `wish` is what `app` takes at /chaos, such as error_rate=0.5, for_seconds=10.  Returns how many pods were told;
+        raises httpx.HTTPStatusError if one refuses.
+        """
+        addresses = [
+            pod["metadata"]["annotations"][ADDRESS_ANNOTATION]
+            for pod in self.state.pods.objects.values()
+            if version in {None, pod["metadata"]["labels"].get("version")} and serves(pod)
+        ]
+        async with httpx.AsyncClient() as client:
+            answers = await asyncio.gather(
+                *(client.post(f"http://{address}/chaos", json=wish) for address in addresses)
+            )
+        for answer in answers:
+            answer.raise_for_status()
+        return len(answers)
 
     async def start_program(self, name: str, arguments: Sequence[str | Path]) -> children.Process:
         """Start a program that ends with the lab; its output goes to `<name>.log` in `directory`."""
@@ -237,6 +254,7 @@ class Lab:
         await self._enter(Workloads(self.client, self.state))
         await self._enter(Endpoints(self.client, self.state))
         await self._start_mesh()
+        await self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "meshshift-system"}})
         await self.apply(*map(as_kubectl_would, read_documents(manifests)))
         await self.wait_ready()
         await self._start_load()
@@ -321,6 +339,18 @@ class Lab:
         if not os.environ.get("MESHSHIFT_LAB_KEEP"):
             self._stack.callback(shutil.rmtree, path, ignore_errors=True)
         return path
+
+
+def as_flags(settings: Mapping[str, object]) -> list[str]:
+    """Settings as command-line flags."""
+    out: list[str] = []
+    for name, value in settings.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            out.append(f"--{flag}" if value else f"--no-{flag}")
+        elif value is not None:
+            out += [f"--{flag}", str(value)]
+    return out
 
 
 def _rolled_out(deployment: Document) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import random
 import time
 from collections import Counter, deque
@@ -215,7 +216,7 @@ class Load:
             self._open -= 1
             if self._waiting:
                 due, cohort = self._waiting.popleft()
-                self.finish(_Pending(due, time.time(), cohort), 0, "", "", f"connect: {error.strerror or error}")
+                self.finish(_Pending(due, time.time(), cohort), 0, "", "", f"connect: {_reason(error)}")
 
     def available(self, connection: _Connection) -> None:
         """A connection became free: it takes the request that waits longest."""
@@ -310,6 +311,10 @@ def summarise(responses: Iterable[Response]) -> Summary:
         p99=_quantile(latencies, 0.99),
         worst_lag=max((row.lag for row in rows), default=0.0),
     )
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshshift.core.mesh.hosts import resolve_host
+from meshshift.lab.envoy.delegates import with_delegates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,15 +86,20 @@ class World:
     ) -> World:
         """Index the documents as the API server holds them.
 
-        VirtualServices that are bound to gateways only are left out: this client is a sidecar.
+        Delegates are put in their place; VirtualServices bound to gateways only are left out: this client is a sidecar.
         """
+
+        def resolve(host: str, namespace: str) -> str:
+            return resolve_host(host, namespace, cluster_domain)
+
+        roots = [document for document in with_delegates(virtual_services, resolve) if _for_sidecars(document)]
         ready = [pod for pod in pods if serves(pod)]
         found = [mesh_service(service, ready, cluster_domain) for service in services]
         return cls(
             client_namespace=client_namespace,
             cluster_domain=cluster_domain,
             services={service.host: service for service in sorted(found, key=lambda service: service.host)},
-            virtual_services=tuple(sorted((vs for vs in virtual_services if _for_sidecars(vs)), key=age_and_name)),
+            virtual_services=tuple(sorted(roots, key=age_and_name)),
             destination_rules=tuple(sorted(destination_rules, key=age_and_name)),
         )
 
@@ -210,8 +216,7 @@ def _protocol(port: Document) -> str:
 
 
 def _for_sidecars(document: Document) -> bool:
-    gateways = document["spec"].get("gateways") or ["mesh"]
-    return "mesh" in gateways and bool(document["spec"].get("hosts"))
+    return "mesh" in (document["spec"].get("gateways") or ["mesh"])
 
 
 def _match_rank(pattern: str, host: str) -> int:
