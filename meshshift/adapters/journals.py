@@ -46,7 +46,6 @@ class DecisionLog:
             run = decision.run
             _decisions.log(
                 _level(decision),
-                "%s",
                 decision.message,
                 extra=fields(
                     namespace=key[0],

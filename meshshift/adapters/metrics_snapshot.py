@@ -79,7 +79,7 @@ def snapshot_of(
         observed=_observed(observation),
         measured=_measured(observation, run, same),
         telemetry_until=_telemetry_until(run),
-        findings=_findings(decision, run, same),
+        findings=_findings(decision, same),
     )
 
 
@@ -109,9 +109,7 @@ def _telemetry_until(run: Run) -> float | None:
     return until if run.phase in JUDGING and until > 0 else None
 
 
-def _findings(decision: Decision, run: Run, same: ShiftSnapshot | None) -> tuple[Finding, ...]:
-    if run.phase is Phase.PENDING:
-        return ()
+def _findings(decision: Decision, same: ShiftSnapshot | None) -> tuple[Finding, ...]:
     if decision.assessment is not None:
         return decision.assessment.findings
     return same.findings if same else ()

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshshift.adapters.logs import TALKATIVE, JsonFormatter, TextFormatter, configure, fields
@@ -77,6 +77,8 @@ def test_one_record_is_one_line_whatever_it_says(formatter: logging.Formatter, m
     assert len(line.splitlines() if isinstance(formatter, TextFormatter) else line.split("\n")) == 1
 
 
+@example(message="", value=float("inf"))
+@example(message="", value=float("nan"))
 @given(message=st.text(), value=st.floats() | st.text() | st.binary() | st.none())
 def test_a_json_line_is_strict_json(message: str, value: object) -> None:
     def refuse(constant: str) -> None:
@@ -132,6 +134,13 @@ def test_libraries_are_heard_from_warnings_on_even_when_debugging(name: str) -> 
     assert "chatter" not in stream.getvalue()
     assert "trouble" in stream.getvalue()
     assert "ours" in stream.getvalue()
+
+
+def test_libraries_are_not_heard_below_the_level_either() -> None:
+    stream = io.StringIO()
+    configure("text", "error", stream)
+    logging.getLogger("kopf.objects").warning("trouble")
+    assert stream.getvalue() == ""
 
 
 @pytest.mark.parametrize(

@@ -212,9 +212,24 @@ def test_evidence_crosses_its_bar_when_a_regression_is_proven_and_stays_to_be_se
     assert bar is not None
     assert before < bar
     story.go_on(failing=0.3)
+    story.look()
     after = value(metrics, "meshshift_evidence_log10", **worse)
     assert after is not None
     assert after >= bar
+
+
+def test_a_refused_command_leaves_the_evidence_to_be_seen(metrics: Metrics, story: Story) -> None:
+    story.begin()
+    before = series(metrics, "meshshift_evidence_log10")
+    story.look(command="resume")
+    assert series(metrics, "meshshift_evidence_log10") == before
+
+
+def test_a_number_of_requests_that_cannot_be_had_is_infinite(metrics: Metrics, story: Story) -> None:
+    story.begin()
+    story.judge(failing=0.1)
+    assert value(metrics, "meshshift_indicator_requests_needed", **SHIFT) == float("inf")
+    assert 'indicator="success-rate"} +Inf\n' in metrics.render().decode()
 
 
 def test_a_claim_that_needs_no_proof_has_neither_evidence_nor_bar(metrics: Metrics) -> None:
@@ -242,6 +257,16 @@ def test_silence_of_prometheus_shows_as_the_age_of_the_telemetry(metrics: Metric
     story.now += 600
     story.look(OUTAGE)
     assert value(metrics, "meshshift_last_telemetry_timestamp_seconds", **SHIFT) == told
+
+
+def test_setting_a_weight_does_not_make_the_telemetry_younger(metrics: Metrics, story: Story) -> None:
+    while not (story.run and story.run.warmed):
+        story.look()
+    learned = story.now
+    while not story.run.applied or not story.run.desired:
+        story.now += 60
+        story.look()
+    assert value(metrics, "meshshift_last_telemetry_timestamp_seconds", **SHIFT) == learned
 
 
 def test_a_restart_does_not_make_the_telemetry_younger(story: Story) -> None:
@@ -332,6 +357,13 @@ def test_every_command_counts_and_what_it_interrupts_does_not_count_again(metric
         story.look()
     assert decisions(metrics)["Hold", "CommandRefused"] == 2
     assert decisions(metrics)["End", "Promoted"] == 1
+
+
+def test_a_shift_of_a_name_that_was_there_before_is_another_shift(metrics: Metrics, story: Story) -> None:
+    story.misread()
+    metrics.forgot(story.key)
+    story.misread()
+    assert decisions(metrics) == {("Hold", "InvalidSpec"): 2}
 
 
 def test_a_restart_counts_nothing_that_was_decided_before(story: Story) -> None:
@@ -427,6 +459,13 @@ def test_the_queue_is_asked_at_the_scrape(metrics: Metrics) -> None:
     assert value(metrics, "meshshift_queue_depth") == 3
 
 
+def test_lateness_of_the_queue_is_told(metrics: Metrics) -> None:
+    metrics.dequeued(0.3)
+    metrics.dequeued(7)
+    assert value(metrics, "meshshift_queue_latency_seconds_bucket", le="0.5") == 1
+    assert value(metrics, "meshshift_queue_latency_seconds_sum") == pytest.approx(7.3)
+
+
 def test_an_answered_query_is_no_error(metrics: Metrics) -> None:
     metrics.queried("requests", 0.2)
     metrics.queried("requests", 0.2, "Timeout")
@@ -478,7 +517,8 @@ def test_whatever_happens_each_living_shift_has_one_phase_one_decision_and_weigh
         assert sum(name == "meshshift_shift_decision_info" for name, _, _ in here) == expected
         for source in ("desired", "observed", "measured"):
             weights = [ratio for _, labels, ratio in here if labels.get("source") == source]
-            assert weights == [] or (len(weights), sum(weights)) == (2, pytest.approx(1))
+            assert weights == [] or len(weights) == 2
+            assert weights == [] or sum(weights) == pytest.approx(1)
 
 
 def _play(story: Story, act: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import pytest
 
 from meshshift.adapters.turns import TurnFilter, ended_run, turned_back
 from tests.adapters.story import OUTAGE, Story
@@ -82,6 +85,27 @@ def test_a_command_that_changes_the_course_is_followed_by_news() -> None:
     story.look(command="resume")
     story.look()
     assert listener.new == ["Commanded", "PausedByPerson", "Commanded", "NotYetProven"]
+
+
+def test_a_command_is_news_and_so_is_what_it_leads_to_even_right_after_a_restart() -> None:
+    before, after = Listener(), Listener()
+    story = Story(before)
+    story.begin()
+    story.journal = after
+    story.look(command="pause")
+    story.look()
+    assert after.new == ["Commanded", "PausedByPerson"]
+
+
+@pytest.mark.parametrize("change", [{"desired": 50}, {"id": "another"}])
+def test_the_same_words_about_another_weight_or_run_are_news(change: dict[str, object]) -> None:
+    story = Story(Listener())
+    decision = story.begin()
+    assert decision.run is not None
+    changed = replace(decision, run=replace(decision.run, **change))  # type: ignore[arg-type]
+    turns = TurnFilter()
+    said = [turns.is_new(story.key, None, each) for each in (decision, decision, changed, changed)]
+    assert said == [True, False, True, False]
 
 
 def test_a_run_that_is_aborted_turns_back_once_and_ends_once() -> None:
