@@ -39,6 +39,10 @@ _HEAD = """\
 
 What the controller says about itself on `/metrics`, in Prometheus' text format. Beside these it exports the usual
 `process_…` series (CPU, memory, open files, start time) and `python_info`.
+
+Let Prometheus keep the labels `namespace` and `service` as they are told here: `honor_labels: true` in a scrape
+configuration, `honorLabels: true` in a ServiceMonitor or PodMonitor. Otherwise the target's own take their place, and
+those of the shift are found under `exported_namespace` and `exported_service`.
 """
 
 
