@@ -16,9 +16,7 @@ from meshshift.api.durations import parse_duration
 from meshshift.api.errors import InvalidSpec, SpecError
 from meshshift.api.models import (
     DEFAULT_WEIGHTS,
-    AnalysisModel,
     CanaryModel,
-    IndicatorModel,
     RampModel,
     StepModel,
     SubsetModel,
@@ -32,6 +30,8 @@ from meshshift.core.steps import Ramp, complete, expand_ramp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from meshshift.api.analysis import AnalysisModel, IndicatorModel
 
 __all__ = ["InvalidSpec", "SpecError", "spec_from_wire", "spec_hash", "wire_spec_with_defaults"]
 

@@ -61,6 +61,7 @@ RouteName = Annotated[StrictStr, Field(min_length=1, max_length=253)]
 LabelKey = Annotated[StrictStr, Field(max_length=317, pattern=_LABEL_KEY)]
 LabelValue = Annotated[StrictStr, Field(max_length=63, pattern=_LABEL_VALUE)]
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]
+PositivePercent = Annotated[StrictInt, Field(ge=1, le=100)]
 Duration = Annotated[
     StrictStr,
     Field(max_length=MAX_DURATION_LENGTH, pattern=DURATION_PATTERN),
