@@ -17,6 +17,7 @@ HALF_LIFE = 120.0
 
 _LOWEST, _HIGHEST = 1e-6, 0.5
 _LEAST_PART = 0.2
+_LEAST_BAD = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,6 @@ def _pearson(one: Counts, other: Counts) -> float | None:
     """
     both = one + other
     part = one.total / both.total if both.total > 0.0 else 0.0
-    if both.bad <= 0.0 or not _LEAST_PART <= part <= 1.0 - _LEAST_PART:
+    if both.bad < _LEAST_BAD or not _LEAST_PART <= part <= 1.0 - _LEAST_PART:
         return None
     return (one.bad - both.bad * part) ** 2 / (both.bad * part * (1.0 - part))
