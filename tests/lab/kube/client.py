@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     import httpx
 
@@ -20,7 +20,7 @@ JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
-SYSTEM = "/apis/networking.istio.io/v1"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @dataclass
@@ -53,9 +53,7 @@ class Api:
         return ok(await self.send_patch(path, body, media, **parameters))
 
     async def send_patch(self, path: str, body: Any, media: str = MERGE, **parameters: str) -> httpx.Response:
-        return await self.http.patch(
-            path, content=json.dumps(body), headers={"Content-Type": media}, params=parameters
-        )
+        return await self.http.patch(path, content=json.dumps(body), headers={"Content-Type": media}, params=parameters)
 
     async def delete(self, path: str, **parameters: str) -> Document:
         return ok(await self.http.delete(path, params=parameters))
@@ -108,13 +106,30 @@ class Api:
         }
 
     async def define(self, definition: Document) -> Document:
-        """Create a definition and wait until it is served."""
-        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        created = await self.create(path, definition)
-        async with asyncio.timeout(20):
-            while (await self.http.get(self.widgets())).status_code != 200:
-                await asyncio.sleep(0.05)
-        return await self.get(f"{path}/{created['metadata']['name']}")
+        """Create a definition and wait until it is served (a real server takes a moment after saying so)."""
+        created = await self.create(DEFINITIONS, definition)
+        name = created["metadata"]["name"]
+        await self.until(DEFINITIONS, name, is_established)
+        for _ in range(100):
+            if (await self.http.get(self.widgets())).status_code == 200:
+                break
+        return await self.get(f"{DEFINITIONS}/{name}")
+
+    async def until(self, path: str, name: str, holds: Callable[[Document | None], bool]) -> None:
+        """Wait until an object is as wanted; None stands for an object that is not there."""
+        selector = {"fieldSelector": f"metadata.name={name}"}
+        listed = await self.get(path, **selector)
+        if holds(next(iter(listed["items"]), None)):
+            return
+        async with self.watch(path, resourceVersion=listed["metadata"]["resourceVersion"], **selector) as events:
+            event, document = await events.next()
+            while not holds(None if event == "DELETED" else document):
+                event, document = await events.next()
+
+    async def gone(self, path: str, name: str) -> bool:
+        """Wait for an object to go, as a real cluster's collector takes its time."""
+        await self.until(path, name, lambda document: document is None)
+        return True
 
     async def define_widgets(self, spec_schema: Document, **version: Any) -> Document:
         return await self.define(self.widget_definition(spec_schema, **version))
@@ -146,6 +161,11 @@ class Events:
         async with asyncio.timeout(20):
             events = [json.loads(line) async for line in self.lines]
         return [(event["type"], event["object"]) for event in events]
+
+
+def is_established(definition: Document | None) -> bool:
+    conditions = (definition or {}).get("status", {}).get("conditions") or ()
+    return any((one["type"], one["status"]) == ("Established", "True") for one in conditions)
 
 
 def ok(response: httpx.Response) -> Document:

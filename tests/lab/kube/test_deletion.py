@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tests.lab.kube.client import refusal
 
 if TYPE_CHECKING:
     from tests.lab.kube.client import Api, Document
-
-
-async def gone(api: Api, path: str) -> bool:
-    """Wait for an object to go, as a real cluster's collector takes its time."""
-    async with asyncio.timeout(30):
-        while (await api.http.get(path)).status_code != 404:
-            await asyncio.sleep(0.05)
-    return True
 
 
 def owned_by(owner: Document, **more: Any) -> list[dict[str, Any]]:
@@ -88,26 +79,26 @@ async def test_what_an_object_owns_goes_with_it(api: Api) -> None:
     child = await api.config_map("child", ownerReferences=owned_by(owner))
     await api.config_map("grandchild", ownerReferences=owned_by(child))
     await api.delete(api.config_maps("owner"))
-    assert await gone(api, api.config_maps("child"))
-    assert await gone(api, api.config_maps("grandchild"))
+    assert await api.gone(api.config_maps(), "child")
+    assert await api.gone(api.config_maps(), "grandchild")
 
 
 async def test_another_owner_keeps_it_alive(api: Api) -> None:
     first, second = await api.config_map("first"), await api.config_map("second")
     await api.config_map("child", ownerReferences=owned_by(first) + owned_by(second))
     await api.delete(api.config_maps("first"))
-    async with asyncio.timeout(30):
-        while len((await api.get(api.config_maps("child")))["metadata"]["ownerReferences"]) > 1:
-            await asyncio.sleep(0.05)
+    await api.until(
+        api.config_maps(), "child", lambda one: one is not None and len(one["metadata"]["ownerReferences"]) == 1
+    )
     await api.delete(api.config_maps("second"))
-    assert await gone(api, api.config_maps("child"))
+    assert await api.gone(api.config_maps(), "child")
 
 
 async def test_orphans_lose_their_owner_and_stay(api: Api) -> None:
     owner = await api.config_map("owner")
     await api.config_map("child", ownerReferences=owned_by(owner))
     await delete_with(api, api.config_maps("owner"), {"propagationPolicy": "Orphan"})
-    assert await gone(api, api.config_maps("owner"))
+    assert await api.gone(api.config_maps(), "owner")
     assert "ownerReferences" not in (await api.get(api.config_maps("child")))["metadata"]
 
 
@@ -119,17 +110,15 @@ async def test_a_foreground_deletion_waits_for_what_is_owned(api: Api) -> None:
     await delete_with(api, api.config_maps("owner"), {"propagationPolicy": "Foreground"})
     held = await api.get(api.config_maps("owner"))
     assert held["metadata"]["finalizers"] == ["foregroundDeletion"]
-    async with asyncio.timeout(30):
-        while "deletionTimestamp" not in (await api.get(api.config_maps("child")))["metadata"]:
-            await asyncio.sleep(0.05)
+    await api.until(api.config_maps(), "child", lambda one: one is not None and "deletionTimestamp" in one["metadata"])
     await api.patch(api.config_maps("child"), {"metadata": {"finalizers": None}})
-    assert await gone(api, api.config_maps("owner"))
+    assert await api.gone(api.config_maps(), "owner")
 
 
 async def test_a_namespace_takes_its_content_along(api: Api) -> None:
     await api.config_map("a")
     await api.delete(f"/api/v1/namespaces/{api.namespace}")
-    assert await gone(api, f"/api/v1/namespaces/{api.namespace}")
+    assert await api.gone("/api/v1/namespaces", api.namespace)
     assert await api.names("/api/v1/configmaps", fieldSelector=f"metadata.namespace={api.namespace}") == []
 
 
@@ -142,4 +131,4 @@ async def test_a_namespace_waits_for_finalizers_and_takes_nothing_new(api: Api) 
     status = refusal(await api.http.post(api.config_maps(), json=body), 403, "Forbidden")
     assert "because it is being terminated" in status["message"]
     await api.patch(api.config_maps("a"), {"metadata": {"finalizers": None}})
-    assert await gone(api, f"/api/v1/namespaces/{api.namespace}")
+    assert await api.gone("/api/v1/namespaces", api.namespace)
