@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ ROUTING_FLAGS = frozenset({"NC", "UH", "NR"})
 """Envoy's flags for: the route's cluster does not exist; it has no usable endpoint; there is no route."""
 _REMEMBERED = 1000
 _CHUNK = 1 << 16
+
+logger = logging.getLogger(__name__)
 
 Entry = dict[str, Any]
 
@@ -101,6 +104,7 @@ class AccessLog:
             for line in lines:
                 self._take(line)
             self._changed.set()
+        logger.error("the access log has ended: Envoy is gone, and nothing is counted any more")
 
     def _take(self, line: bytes) -> None:
         try:

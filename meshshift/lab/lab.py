@@ -87,6 +87,7 @@ class Lab:
         manifests: Path | None = None,
         namespace: str = "bookinfo",
         service: str = "reviews",
+        host: str | None = None,
         cohorts: Sequence[Cohort] = (Cohort(),),
         with_prometheus: bool = True,
     ) -> None:
@@ -94,10 +95,12 @@ class Lab:
 
         `directory` keeps logs, configuration and data (default: a temporary one, removed at the end); `rate` is the
         load in requests per second, sent to `service` in `namespace` from the moment its pods are ready; `manifests`
-        is the mesh to start with (default: the sample mesh; only files directly in the directory are applied).
+        is the mesh to start with (default: the sample mesh; only files directly in the directory are applied).  `host`
+        is what the load calls the service (default: its full name): requests that lead nowhere are reported under it.
         """
         self._wish = (directory, kubeconfig, manifests or sample_directory())
         self._rate = rate
+        self._host = host or f"{service}.{namespace}.svc.cluster.local"
         self._cohorts = tuple(cohorts)
         self.namespace = namespace
         self.service = service
@@ -170,6 +173,15 @@ class Lab:
         except TimeoutError as error:
             refused = ", ".join(await self.proxy.rejected()) or "nothing"
             raise TimeoutError(f"the mesh did not settle within {timeout:g} s; Envoy refused {refused}") from error
+
+    async def observed(self, timeout: float = 20.0) -> None:
+        """Wait until Prometheus can tell a rate of the load from both client pods: two scrapes of each."""
+        query = f'min_over_time(istio_requests_total{{destination_service_name="{self.service}"}}[5m] offset 1s)'
+        async with asyncio.timeout(timeout):
+            while self.prometheus is not None:
+                if len({row["metric"]["pod"] for row in await self.prometheus.query(query)}) == len(CLIENTS):
+                    return
+                await asyncio.sleep(0.2)
 
     async def wait_ready(self, *deployments: str, timeout: float = 30.0) -> None:
         """Wait until the Deployments (default: all of the namespace) are rolled out and Envoy works with their pods.
@@ -282,7 +294,7 @@ class Lab:
     async def _start_load(self) -> None:
         self.load = Load(
             self.gateway_url,
-            host=f"{self.service}.{self.namespace}.svc.cluster.local",
+            host=self._host,
             rate=self._rate,
             cohorts=self._cohorts,
             record=self.directory / "responses.jsonl",

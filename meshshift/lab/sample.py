@@ -70,7 +70,7 @@ _DEPLOYMENT: Document = {
                 "containers": [
                     {
                         "name": "app",
-                        "image": "meshshift",
+                        "image": "meshshift:latest",
                         "command": ["python", "-m", "meshshift.lab.app"],
                         "ports": [{"name": "http", "containerPort": 9080}],
                         "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},

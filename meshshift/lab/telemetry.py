@@ -7,9 +7,10 @@ happens at the edges, because there a judge of canaries is easily misled:
 - the peer answered: all labels are known;
 - an endpoint was chosen but no answer came (connect failure, timeout, reset): the workload is known from discovery,
   `destination_app` and `destination_version` are `unknown`, since only the peer's sidecar tells these;
-- no endpoint (flag UH): everything about the workload is `unknown`, `destination_canonical_revision` is `latest`,
-  and so is `destination_service_namespace` unknown; the service is known from the cluster;
-- no cluster (NC) or no route (NR): even the service is only what the client wrote in its Host header, as written.
+- no endpoint (flag UH): everything about the workload is `unknown`, `destination_canonical_revision` is `latest`;
+  the service, its name and namespace are known from the cluster;
+- no cluster (NC) or no route (NR): even `destination_service` and `destination_service_name` are only what the client
+  wrote in its Host header, as written and with its port, and the namespace is `unknown`.
 
 The load comes from two loopback addresses, which stand for two client pods.  Each is a scrape target of its own
 (`/pods/<pod>/metrics`), as two sidecars would be.
@@ -157,10 +158,7 @@ def labels_of(entry: Entry, namespace: str, cluster: str = "Kubernetes") -> dict
 
 
 def _destination(entry: Entry) -> dict[str, str]:
-    service = (entry["cluster"] or "").rpartition("|")[2]
-    name = service.partition(".")[0]
-    if not service:
-        service = name = entry["host"] or "unknown"
+    service, name, service_namespace = _service(entry)
     workload, namespace, canonical, revision, cluster = _fields(entry["workload"], 5)
     answered = entry["details"] == "via_upstream"
     app, version = _fields(entry["peer"] if answered else None, 2)
@@ -174,9 +172,19 @@ def _destination(entry: Entry) -> dict[str, str]:
         "destination_canonical_service": canonical or "unknown",
         "destination_canonical_revision": revision or "latest",
         "destination_service_name": name,
-        "destination_service_namespace": namespace or "unknown",
+        "destination_service_namespace": service_namespace or namespace or "unknown",
         "destination_cluster": cluster or "unknown",
     }
+
+
+def _service(entry: Entry) -> tuple[str, str, str]:
+    """Host, name and namespace of the service: what the cluster's metadata says, else the Host header."""
+    host = (entry["cluster"] or "").rpartition("|")[2]
+    if not host:
+        said = entry["host"] or "unknown"
+        return said, said, ""
+    parts = [*host.split("."), ""]
+    return host, parts[0], parts[1]
 
 
 def _fields(joined: str | None, count: int) -> list[str]:

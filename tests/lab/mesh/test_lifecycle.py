@@ -128,11 +128,7 @@ async def test_prometheus_shows_both_client_pods_and_keeps_its_data_over_an_outa
     async with running_lab(tmp_path, with_prometheus=True) as lab:
         assert lab.prometheus is not None
         query = 'sum by (pod) (istio_requests_total{destination_canonical_revision="v1", reporter="source"})'
-
-        async def both_scraped() -> bool:
-            return lab.prometheus is not None and len(await lab.prometheus.query(query)) == 2
-
-        await eventually(both_scraped)
+        await lab.observed()
         rows = await lab.prometheus.query(query)
         assert {row["metric"]["pod"] for row in rows} == {"load-0", "load-1"}
         assert all(float(row["value"][1]) > 0 for row in rows)
@@ -215,3 +211,53 @@ async def test_a_configuration_that_envoy_refuses_is_told(lab: Lab) -> None:
     with pytest.raises(TimeoutError, match="rds"):
         await lab.settled(timeout=2)
     await set_routes(lab, route(("v1", 100)))
+
+
+async def test_the_controller_runs_against_the_lab_and_is_scraped(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, with_prometheus=True) as lab:
+        controller = await lab.start_controller(log_level="debug")
+        assert lab.prometheus is not None
+        prometheus = lab.prometheus
+
+        async def scraped() -> bool:
+            assert controller.running, controller.last_words()
+            return any(row["value"][1] == "1" for row in await prometheus.query('up{job="meshshift"}'))
+
+        await eventually(scraped)
+        await lab.stop_controller(kill=True)
+        assert not controller.running
+        again = await lab.start_controller()
+        assert again.running
+
+
+async def test_a_shared_outage_hits_every_version(lab: Lab) -> None:
+    await lab.deploy("v2")
+    await lab.wait_ready("reviews-v2")
+    await set_routes(lab, route(("v1", 50), ("v2", 50)))
+    assert await lab.chaos(error_rate=1, for_seconds=30) == 3
+    await lab.load.answers(50)
+    first = lab.load.total
+    await lab.load.answers(50)
+    rows = list(lab.load.responses)[first:]
+    assert {(row.version, row.status) for row in rows} == {("v1", 500), ("v2", 500)}
+
+
+async def test_another_api_server_can_be_given(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "elsewhere"
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "meshshift.lab.kube", "--kubeconfig", str(kubeconfig), cwd=Path(__file__).parents[3]
+    )
+    try:
+
+        async def written() -> bool:
+            return kubeconfig.exists() and kubeconfig.stat().st_size > 0
+
+        await eventually(written)
+        for _ in range(2):
+            async with running_lab(tmp_path / "lab", kubeconfig=kubeconfig) as lab:
+                assert lab.kubeconfig_path == kubeconfig
+                await lab.load.answers(20)
+                assert lab.load.summary().by_status[200] >= 20
+    finally:
+        server.terminate()
+        await server.wait()

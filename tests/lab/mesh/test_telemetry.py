@@ -64,13 +64,14 @@ def test_without_an_endpoint_the_workload_is_unknown_and_the_revision_latest() -
         "workload": "unknown",
         "version": "unknown",
         "canonical_revision": "latest",
-        "service_namespace": "unknown",
+        "service_namespace": "bookinfo",
     }
 
 
 def test_without_a_cluster_the_service_is_what_the_client_called_it() -> None:
     row = entry(code=503, flags="NC", details="cluster_not_found", workload=None, peer=None, cluster=None)
     assert destination(row)["service"] == destination(row)["service_name"] == "reviews:9080"
+    assert destination(row)["service_namespace"] == "unknown"
 
 
 def test_a_client_that_left_is_response_code_0() -> None:

@@ -74,6 +74,7 @@ async def test_an_empty_subset_is_503_with_the_flag_uh(lab: Lab) -> None:
         assert labels["destination_canonical_revision"] == "latest"
         assert labels["destination_service"] == "reviews.bookinfo.svc.cluster.local"
         assert labels["destination_service_name"] == "reviews"
+        assert labels["destination_service_namespace"] == "bookinfo"
 
 
 async def test_an_unknown_host_is_404_with_the_flag_nr(lab: Lab) -> None:
