@@ -75,6 +75,15 @@ class Reaper:
         if document is not None and at(document, "metadata", "deletionTimestamp"):
             self._finish_unless_busy(bucket, key, document)
 
+    def collect_ownerless(self, bucket: Bucket, key: Key) -> None:
+        """Delete an object that names owners none of which exist, as the garbage collector does; after every write."""
+        document = self._storage.get(bucket, key)
+        owners = at(document, "metadata", "ownerReferences")
+        if not owners or at(document, "metadata", "deletionTimestamp"):
+            return
+        if not any(self._storage.owner_exists(one.get("uid", "")) for one in owners):
+            self._end(bucket, key, "Background")
+
     def _end(self, bucket: Bucket, key: Key, propagation: Propagation) -> None:
         document = self._storage.get(bucket, key)
         if document is None:

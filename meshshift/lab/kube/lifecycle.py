@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from meshshift.lab.kube import errors
-from meshshift.lab.kube.documents import at, metadata, put_at
+from meshshift.lab.kube.documents import at, copied, metadata, put_at
 from meshshift.lab.kube.errors import FieldError, forbidden_field, invalid_value
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def prepare_update(document: Document, live: Document, kind: Kind, subresource: 
     if kind.status:
         document.pop("status", None)
         if "status" in live:
-            document["status"] = live["status"]
+            document["status"] = copied(live["status"])
     _carry_over_allocated(document, live, kind)
     return document
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshshift.lab.kube import errors
-from meshshift.lab.kube.requests import version_of
+from meshshift.lab.kube.requests import number_of
 from meshshift.lab.kube.selectors import both, field_selector, label_selector
 from meshshift.lab.kube.tables import partial_list, table
 from meshshift.lab.kube.views import view
@@ -48,7 +48,7 @@ def list_page(store: Store, kind: Kind, namespace: str, query: Mapping[str, str]
     token = query.get("continue")
     if token:
         revision, start = _read_token(token)
-    asked = 0 if token else version_of(query.get("resourceVersion"))
+    asked = 0 if token else number_of(query, "resourceVersion")
     if asked > storage.revision:
         raise errors.too_large_version(asked, storage.revision)
     if asked and query.get("resourceVersionMatch") == "Exact":
@@ -57,7 +57,7 @@ def list_page(store: Store, kind: Kind, namespace: str, query: Mapping[str, str]
     stored = storage.list(kind.bucket, namespace) if as_of_now else _earlier(store, kind, namespace, revision)
     matches = selector_of(query, kind)
     chosen = [(key, one) for key, one in stored if (start is None or key > start) and (matches is None or matches(one))]
-    limit = int(query.get("limit") or 0)
+    limit = number_of(query, "limit")
     meta: Document = {"resourceVersion": str(revision)}
     if limit and len(chosen) > limit:
         if matches is None:

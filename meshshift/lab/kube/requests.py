@@ -169,16 +169,15 @@ async def body_of(request: web.Request) -> Any:
     raise errors.unsupported_media_type([*ACCEPTED, APPLY_PATCH])
 
 
-def version_of(text: str | None) -> int:
-    """Read a resourceVersion parameter; 0 if there is none.
+def number_of(query: Mapping[str, str], name: str) -> int:
+    """Read a parameter that is a whole number from 0; 0 if it is not given.
 
     Raises:
-        StatusError: 400, if it is no whole number.
+        StatusError: 400, if it is something else.
     """
-    if not text:
-        return 0
+    text = query.get(name) or "0"
     if not text.isdecimal():
         raise errors.bad_request(
-            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+            f'{name}: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
         )
     return int(text)

@@ -98,15 +98,13 @@ class ApiServer:
         except errors.StatusError as error:
             headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
             return _json(error.status(), error.code, headers)
-        except LookupError as error:
-            return _json(errors.bad_request(str(error)).status(), 400)
 
     async def _routed(self, request: web.Request) -> web.StreamResponse:
         target = target_of(request.path)
         if target is None or not target.plural:
             return self._about_the_server(request, target)
         kind = self.store.registry.get(target.group, target.version, target.plural)
-        if kind is None or not _has_subresource(kind, target.subresource):
+        if kind is None or not _is_served(kind, target):
             return _no_such_page()
         verb = verb_of(request.method, target, request.query)
         if verb not in kind.verbs:
@@ -188,10 +186,12 @@ class ApiServer:
         return web.Response(body=known[1], content_type="application/json")
 
 
-def _has_subresource(kind: Kind, subresource: str) -> bool:
-    if not subresource:
-        return True
-    return (subresource == "status" and kind.status) or (subresource == "scale" and kind.scale is not None)
+def _is_served(kind: Kind, target: Target) -> bool:
+    """Tell whether a kind has a path of this form: scope, and subresource if one is named."""
+    if (target.namespace and not kind.namespaced) or (target.name and kind.namespaced and not target.namespace):
+        return False
+    subresources = {"": True, "status": kind.status, "scale": kind.scale is not None}
+    return subresources.get(target.subresource, False)
 
 
 async def _carry_out(fault: Fault, request: web.Request) -> web.Response | None:

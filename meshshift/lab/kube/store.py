@@ -66,35 +66,36 @@ class Store:
         """Create an object from its whole document, as `kubectl create` does.
 
         Returns:
-            The stored object, to be left unchanged.
+            A copy of the stored object.
 
         Raises:
             StatusError: what the API server would answer.
         """
         kind = self._kind_of(document)
-        return self.writes.create(kind, copied(document), namespace_of(document), options or Options())
+        made = self.writes.create(kind, copied(document), namespace_of(document), options or Options())
+        return _copy(made)
 
     def update(self, document: Document, options: Options | None = None) -> Document:
         """Replace an object, or with `options.subresource="status"` its status."""
         kind = self._kind_of(document)
         key = self._key(kind, name_of(document), namespace_of(document))
-        return self.writes.update(kind, key, copied(document), options or Options())
+        return _copy(self.writes.update(kind, key, copied(document), options or Options()))
 
     def get(self, kind: Kind | str, name: str, namespace: str = "") -> Document:
-        """Return an object, to be left unchanged; the namespace defaults to `default`.
+        """Return a copy of an object; the namespace defaults to `default`.
 
         Raises:
             StatusError: 404, if there is none.
         """
         found = self.kind(kind)
-        return view(found, self.writes.live(found, self._key(found, name, namespace)))
+        return _copy(view(found, self.writes.live(found, self._key(found, name, namespace))))
 
     def list(self, kind: Kind | str, namespace: str = "", labels: str = "", fields: str = "") -> list[Document]:
-        """Return the objects of a kind, in one namespace or (the default) in all, narrowed by selectors."""
+        """Return copies of the objects of a kind, in one namespace or (the default) in all, narrowed by selectors."""
         found = self.kind(kind)
         tests = [test for test in (label_selector(labels), field_selector(fields, found)) if test]
         stored = self.storage.list(found.bucket, namespace)
-        return [view(found, one) for _, one in stored if all(test(one) for test in tests)]
+        return [_copy(view(found, one)) for _, one in stored if all(test(one) for test in tests)]
 
     def patch(
         self,
@@ -107,14 +108,16 @@ class Store:
     ) -> Document:
         """Patch an object in one of the four formats; server-side apply creates what is missing."""
         found = self.kind(kind)
-        return self.writes.patch(found, self._key(found, name, namespace), body, media_type, options or Options())[0]
+        key = self._key(found, name, namespace)
+        return _copy(self.writes.patch(found, key, copied(body), media_type, options or Options())[0])
 
     def delete(
         self, kind: Kind | str, name: str, namespace: str = "", options: DeleteOptions | None = None
     ) -> tuple[Document, bool]:
         """Delete an object; return its last state, and whether it is gone or only marked."""
         found = self.kind(kind)
-        return self.writes.delete(found, self._key(found, name, namespace), options or DeleteOptions())
+        last, gone = self.writes.delete(found, self._key(found, name, namespace), options or DeleteOptions())
+        return _copy(last), gone
 
     def _kind_of(self, document: Document) -> Kind:
         api_version, name = str(document.get("apiVersion")), str(document.get("kind"))
@@ -127,3 +130,8 @@ class Store:
 
     def _key(self, kind: Kind, name: str, namespace: str) -> Key:
         return effective_namespace(kind, namespace), name
+
+
+def _copy(document: Document) -> Document:
+    copy: Document = copied(document)
+    return copy

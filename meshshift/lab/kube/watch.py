@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.lab.kube import errors
 from meshshift.lab.kube.lists import selector_of
-from meshshift.lab.kube.requests import is_true, version_of
+from meshshift.lab.kube.requests import is_true, number_of
 from meshshift.lab.kube.tables import partial, table
 from meshshift.lab.kube.views import view
 
@@ -71,8 +71,8 @@ def watch_request(kind: Kind, namespace: str, query: Mapping[str, str], form: Fo
         )
         problem = errors.forbidden_field("resourceVersionMatch", detail)
         raise errors.invalid("ListOptions", "meta.k8s.io", "", [problem])
-    since = version_of(query.get("resourceVersion"))
-    asked = query.get("timeoutSeconds")
+    since = number_of(query, "resourceVersion")
+    asked = number_of(query, "timeoutSeconds")
     return WatchRequest(
         kind=kind,
         namespace=namespace,

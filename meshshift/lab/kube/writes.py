@@ -131,7 +131,8 @@ class Writes:
         document = prepare_update(document, live, kind, options.subresource)
         document["metadata"]["name"] = key[1]
         document["metadata"]["managedFields"] = given or []
-        if kind.defaults:
+        # A status write shares everything else with the live object, which has its defaults.
+        if kind.defaults and options.subresource != "status":
             kind.defaults(document)
         admit(document, live, kind, check_update(document, live, kind))
         document["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
@@ -153,6 +154,7 @@ class Writes:
             kept = self._serve(kept)
         stored = self._storage.put(kind.bucket, key, kept)
         self._reaper.settle(kind.bucket, key)
+        self._reaper.collect_ownerless(kind.bucket, key)
         return view(kind, stored)
 
     def _prepare_new(self, kind: Kind, document: Document, namespace: str, options: Options) -> None:
@@ -182,6 +184,7 @@ class Writes:
         if kind.bucket == CRD_BUCKET:
             served = self._serve(copied(stored))
             self._storage.put(kind.bucket, key, served)
+        self._reaper.collect_ownerless(kind.bucket, key)
         return view(kind, stored)
 
     def _serve(self, definition: Document) -> Document:

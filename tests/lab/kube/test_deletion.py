@@ -132,3 +132,16 @@ async def test_a_namespace_waits_for_finalizers_and_takes_nothing_new(api: Api) 
     assert "because it is being terminated" in status["message"]
     await api.patch(api.config_maps("a"), {"metadata": {"finalizers": None}})
     assert await api.gone("/api/v1/namespaces", api.namespace)
+
+
+async def test_an_object_whose_owners_do_not_exist_is_collected(api: Api) -> None:
+    owner = await api.config_map("owner")
+    await api.delete(api.config_maps("owner"))
+    await api.config_map("late", ownerReferences=owned_by(owner))
+    assert await api.gone(api.config_maps(), "late")
+
+
+async def test_a_foreground_deletion_with_nothing_owned_is_immediate(api: Api) -> None:
+    await api.config_map("owner")
+    await delete_with(api, api.config_maps("owner"), {"propagationPolicy": "Foreground"})
+    assert await api.gone(api.config_maps(), "owner")

@@ -145,3 +145,14 @@ async def test_a_collection_is_deleted_by_selector(api: Api) -> None:
     await labelled(api)
     await api.delete(api.config_maps(), labelSelector="app=web")
     assert await api.names(api.config_maps(), labelSelector="app") == ["c"]
+
+
+@pytest.mark.parametrize("parameter", ["limit", "resourceVersion"])
+async def test_a_parameter_that_is_no_number_is_a_bad_request(api: Api, parameter: str) -> None:
+    refusal(await api.http.get(api.config_maps(), params={parameter: "many"}), 400, "BadRequest")
+
+
+async def test_a_resource_has_no_path_outside_its_scope(api: Api) -> None:
+    await api.config_map("a")
+    for path in ("/api/v1/configmaps/a", f"/api/v1/namespaces/{api.namespace}/nodes"):
+        assert (await api.http.get(path)).status_code == 404
