@@ -238,10 +238,9 @@ class Lab:
             for pod in self.state.pods.objects.values()
             if version in {None, pod["metadata"]["labels"].get("version")} and serves(pod)
         ]
-        async with httpx.AsyncClient() as client:
-            answers = await asyncio.gather(
-                *(client.post(f"http://{address}/chaos", json=wish) for address in addresses)
-            )
+        answers = await asyncio.gather(
+            *(self._http.post(f"http://{address}/chaos", json=wish) for address in addresses)
+        )
         for answer in answers:
             answer.raise_for_status()
         return len(answers)
@@ -261,6 +260,7 @@ class Lab:
         self.kubeconfig_path = kubeconfig or await self._start_api_server()
         self.client = await self._enter(await LabClient.connect_as(self.kubeconfig_path))
         await self._install_definitions()
+        self._http = await self._enter(httpx.AsyncClient())
         self.state = await self._enter(ClusterState(self.client))
         self.node = await self._enter(Node(self.client, self.state.pods, self.directory / "pods"))
         await self._enter(Workloads(self.client, self.state))

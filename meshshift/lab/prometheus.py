@@ -39,6 +39,7 @@ class Prometheus:
         self._interval = scrape_interval
         self._targets: dict[str, dict[str, Any]] = {}
         self._port = 0
+        self._client = httpx.AsyncClient()
         self.process: children.Process | None = None
 
     @property
@@ -56,6 +57,7 @@ class Prometheus:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+        await self._client.aclose()
 
     def scrape(
         self, name: str, address: str, *, path: str = "/metrics", labels: Mapping[str, str] | None = None
@@ -118,8 +120,7 @@ class Prometheus:
 
     async def query(self, promql: str) -> list[dict[str, Any]]:
         """The result of an instant query, for tests and people."""
-        async with httpx.AsyncClient(base_url=self.url) as client:
-            answer = await client.get("/api/v1/query", params={"query": promql})
+        answer = await self._client.get(f"{self.url}/api/v1/query", params={"query": promql})
         answer.raise_for_status()
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
         return result
@@ -141,13 +142,12 @@ class Prometheus:
         moving.replace(self._directory / "targets.json")
 
     async def _await_ready(self) -> None:
-        async with httpx.AsyncClient(base_url=self.url) as client:
-            while True:
-                await asyncio.sleep(0.1)
-                if self.process is not None and not self.process.running:
-                    raise PrometheusError(f"Prometheus ended while starting\n{self.process.last_words()}")
-                try:
-                    if (await client.get("/-/ready")).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    continue
+        while True:
+            await asyncio.sleep(0.1)
+            if self.process is not None and not self.process.running:
+                raise PrometheusError(f"Prometheus ended while starting\n{self.process.last_words()}")
+            try:
+                if (await self._client.get(f"{self.url}/-/ready")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                continue

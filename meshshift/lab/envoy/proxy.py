@@ -65,6 +65,7 @@ class EnvoyProxy:
         self._written: dict[Path, str] = {}
         self._versions: dict[Path, int] = {}
         self._admin = ""
+        self._client: httpx.AsyncClient | None = None
         self._pushes = 0
         self.process: children.Process | None = None
         self.url = ""
@@ -86,6 +87,8 @@ class EnvoyProxy:
     async def __aexit__(self, *_: object) -> None:
         if self.process is not None:
             await self.process.stop()
+        if self._client is not None:
+            await self._client.aclose()
 
     @property
     def log_stream(self) -> asyncio.StreamReader:
@@ -123,9 +126,8 @@ class EnvoyProxy:
             await asyncio.sleep(_POLL)
 
     async def _applied(self, snapshot: Snapshot) -> bool:
-        async with httpx.AsyncClient(base_url=self._admin) as client:
-            versions = (await client.get("/stats", params={"filter": "(cds|rds.mesh).version_text"})).text
-            clusters = (await client.get("/clusters", params={"format": "json"})).json()
+        versions = (await self._ask("/stats", filter="(cds|rds.mesh).version_text")).text
+        clusters = (await self._ask("/clusters", format="json")).json()
         known = {
             status["name"]: {_address(host["address"]) for host in status.get("host_statuses", ())}
             for status in clusters.get("cluster_statuses", ())
@@ -139,8 +141,7 @@ class EnvoyProxy:
 
     async def stats(self, pattern: str) -> dict[str, float]:
         """Envoy's own counters and gauges whose names match the regular expression."""
-        async with httpx.AsyncClient(base_url=self._admin) as client:
-            answer = await client.get("/stats", params={"filter": pattern, "format": "json"})
+        answer = await self._ask("/stats", filter=pattern, format="json")
         return {entry["name"]: entry["value"] for entry in answer.json()["stats"] if "value" in entry}
 
     async def rejected(self) -> dict[str, float]:
@@ -184,10 +185,15 @@ class EnvoyProxy:
                 if port:
                     return f"http://127.0.0.1:{port}"
 
+    async def _ask(self, path: str, **parameters: str) -> httpx.Response:
+        """One client for all questions: making one reads certificates, which would hold up the load for 50 ms."""
+        if self._client is None:
+            self._client = httpx.AsyncClient()
+        return await self._client.get(self._admin + path, params=parameters)
+
     async def _listening_port(self) -> int | None:
         try:
-            async with httpx.AsyncClient(base_url=self._admin) as client:
-                answer = await client.get("/listeners", params={"format": "json"})
+            answer = await self._ask("/listeners", format="json")
         except httpx.TransportError:
             return None
         for status in answer.json().get("listener_statuses", ()):

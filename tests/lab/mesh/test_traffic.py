@@ -12,6 +12,7 @@ import pytest
 
 from meshshift.lab.load import Cohort
 from tests.lab.mesh.conftest import (
+    PATIENCE,
     destination_rule,
     logged,
     route,
@@ -187,7 +188,7 @@ async def test_a_refused_connection_is_tried_again_elsewhere(lab: Lab) -> None:
 
 
 async def test_a_client_that_leaves_is_counted_as_code_0(lab: Lab) -> None:
-    async with httpx.AsyncClient(timeout=0.3) as client:
+    async with httpx.AsyncClient(timeout=httpx.Timeout(PATIENCE, read=0.3)) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get(f"{lab.gateway_url}/slow?ms=5000", headers={"host": "reviews"})
     await logged(lab, lambda log: log.counts()[0, "DC", "v1"] == 1)
