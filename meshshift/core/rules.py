@@ -107,7 +107,7 @@ def ended(look: Look) -> Decision | None:
 
 
 def paused(look: Look) -> Decision | None:
-    """No increase while a person holds the shift; the guard in `regression_proven` stays on (ADR 0003)."""
+    """No increase while a person holds the shift; the guard in `regression_proven` stays on (ADR 0002)."""
     run = look.run
     if run.hold is Hold.REGRESSION and run.outcome is not None:
         message = (

@@ -41,8 +41,9 @@ FIRST_LIST_AGAIN = 2.0
 class Operator:
     """One controller process."""
 
-    def __init__(self, settings: Settings, client: KubeClient) -> None:
+    def __init__(self, settings: Settings, prometheus: PrometheusSettings, client: KubeClient) -> None:
         self.settings = settings
+        self.prometheus = prometheus
         self.client = client
         self.identity = f"{socket.gethostname()}_{os.getpid()}"
         self.world = World(settings.cluster_domain)
@@ -122,7 +123,7 @@ class Operator:
 
     async def _work(self) -> None:
         self.metrics.led(leading=True)
-        async with PrometheusTelemetry(_prometheus(self.settings), _Queries(self.metrics)) as telemetry:
+        async with PrometheusTelemetry(self.prometheus, _Queries(self.metrics)) as telemetry:
             reconciler = Reconciler(
                 self.world,
                 KubeCluster(self.client, self.identity),
@@ -165,8 +166,9 @@ def _prometheus(settings: Settings) -> PrometheusSettings:
 
 
 async def run(settings: Settings) -> None:
-    """Run a controller until it is told to stop."""
+    """Run a controller until it is told to stop; what cannot work is raised before anything is connected to."""
     logs.configure(settings.log_format, settings.log_level)
+    prometheus = _prometheus(settings)
     async with await KubeClient.connect(settings.kubeconfig, settings.context) as client:
         with contextlib.suppress(asyncio.CancelledError):
-            await Operator(settings, client).run()
+            await Operator(settings, prometheus, client).run()

@@ -1,0 +1,102 @@
+"""Guarded writes: none of them may land on an object that has changed since it was read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from meshshift.adapters.cluster import KubeCluster
+from meshshift.adapters.kube import CRDS, EVENTS, TRAFFIC_SHIFTS, KubeClient
+from meshshift.api.crd import custom_resource_definition
+from meshshift.engine.failures import Conflict, NotFound
+from meshshift.lab.kube import ApiServer
+
+SHIFT: dict[str, Any] = {
+    "apiVersion": "meshshift.io/v1alpha1",
+    "kind": "TrafficShift",
+    "metadata": {"name": "reviews", "annotations": {"meshshift.io/command": "promote"}},
+    "spec": {
+        "service": "reviews",
+        "stable": {"subset": "v1"},
+        "canary": {"subset": "v2"},
+        "strategy": {"canary": {}},
+    },
+}
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
+    async with ApiServer() as server:
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(server.kubeconfig()))
+        async with await KubeClient.connect(path) as connected:
+            await connected.create(CRDS, None, custom_resource_definition())
+            yield connected
+
+
+@pytest.fixture
+async def stored(client: KubeClient) -> dict[str, Any]:
+    return await client.create(TRAFFIC_SHIFTS, "default", SHIFT)
+
+
+async def test_status_is_replaced_as_a_whole(client: KubeClient, stored: dict[str, Any]) -> None:
+    cluster = KubeCluster(client)
+    first = await cluster.write_status(stored, {"phase": "Pending", "message": "one"})
+    second = await cluster.write_status(first, {"phase": "Paused"})
+    assert second["status"] == {"phase": "Paused"}
+    assert second["metadata"]["generation"] == stored["metadata"]["generation"]
+
+
+async def test_status_is_not_written_over_a_change(client: KubeClient, stored: dict[str, Any]) -> None:
+    cluster = KubeCluster(client)
+    await cluster.write_status(stored, {"phase": "Pending"})
+    with pytest.raises(Conflict):
+        await cluster.write_status(stored, {"phase": "Paused"})
+
+
+async def test_the_finalizer_keeps_the_object_until_it_is_removed(client: KubeClient, stored: dict[str, Any]) -> None:
+    cluster = KubeCluster(client)
+    kept = await cluster.add_finalizer(stored)
+    await client.delete(TRAFFIC_SHIFTS, "default", "reviews")
+    deleted = await cluster.read_shift(("default", "reviews"))
+    assert deleted["metadata"]["deletionTimestamp"]
+    await cluster.remove_finalizer(kept)
+    with pytest.raises(NotFound):
+        await cluster.read_shift(("default", "reviews"))
+    await cluster.remove_finalizer(kept)
+
+
+async def test_other_finalizers_stay(client: KubeClient) -> None:
+    cluster = KubeCluster(client)
+    document = {**SHIFT, "metadata": {"name": "reviews", "finalizers": ["example.com/other"]}}
+    stored = await client.create(TRAFFIC_SHIFTS, "default", document)
+    kept = await cluster.add_finalizer(stored)
+    assert kept["metadata"]["finalizers"] == ["example.com/other", "meshshift.io/traffic"]
+    await cluster.remove_finalizer(kept)
+    assert (await cluster.read_shift(("default", "reviews")))["metadata"]["finalizers"] == ["example.com/other"]
+
+
+async def test_only_the_command_that_was_carried_out_is_taken_off(client: KubeClient, stored: dict[str, Any]) -> None:
+    cluster = KubeCluster(client)
+    newer = {"metadata": {"annotations": {"meshshift.io/command": "abort"}}}
+    await client.patch(TRAFFIC_SHIFTS, "default", "reviews", newer, kind="merge")
+    with pytest.raises(Conflict):
+        await cluster.remove_command(stored, "promote")
+    cleared = await cluster.remove_command(stored, "abort")
+    assert "meshshift.io/command" not in (cleared["metadata"].get("annotations") or {})
+
+
+async def test_an_event_is_recorded_once(client: KubeClient, stored: dict[str, Any]) -> None:
+    cluster = KubeCluster(client)
+    for _ in range(2):
+        await cluster.emit(
+            stored, name="reviews.abc", warning=True, reason="Drifted", message="why", at="2026-01-01T00:00:00Z"
+        )
+    events = [event for event in (await client.list(EVENTS))[0] if event["reason"] == "Drifted"]
+    assert [(event["type"], event["involvedObject"]["uid"]) for event in events] == [
+        ("Warning", stored["metadata"]["uid"])
+    ]

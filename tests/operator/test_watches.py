@@ -1,0 +1,96 @@
+"""Which shifts a change wakes, and what the caches hold after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshshift.adapters.kube import DESTINATION_RULES, PODS, SERVICES, TRAFFIC_SHIFTS, VIRTUAL_SERVICES
+from meshshift.engine.queue import WorkQueue
+from meshshift.engine.world import Key, World
+from meshshift.operator.watches import Feed
+from tests.engine.simulation import HOST, KEY, pod, route, rule, shift
+
+
+def versioned(document: dict[str, Any], version: int, **metadata: Any) -> dict[str, Any]:
+    return {
+        **document,
+        "metadata": {**document["metadata"], "namespace": "bookinfo", "resourceVersion": str(version), **metadata},
+    }
+
+
+class Watched:
+    """A feed whose queue can be emptied."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.queue: WorkQueue[Key] = WorkQueue(lambda: 0.0)
+        self.heard: list[str] = []
+        self.feed = Feed(self.world, self.queue, self.heard.append)
+        self.feed.take(TRAFFIC_SHIFTS, versioned(shift(), 1), gone=False)
+
+    async def woken(self) -> list[Key]:
+        keys = []
+        while len(self.queue):
+            key, _ = await self.queue.take()
+            self.queue.done(key)
+            keys.append(key)
+        return keys
+
+
+async def test_every_object_of_the_service_wakes_its_shift() -> None:
+    watched = Watched()
+    service = {"kind": "Service", "metadata": {"name": "reviews"}, "spec": {}}
+    assert await watched.woken() == [KEY]
+    for resource, document in (
+        (VIRTUAL_SERVICES, route({"v1": 100})),
+        (DESTINATION_RULES, rule("v1")),
+        (SERVICES, service),
+        (PODS, pod("v1")),
+    ):
+        watched.feed.take(resource, versioned(document, 2), gone=False)
+        assert await watched.woken() == [KEY], resource.plural
+        watched.feed.take(resource, versioned(document, 3), gone=True)
+        assert await watched.woken() == [KEY], resource.plural
+    assert watched.heard[-1] == "pods"
+
+
+async def test_objects_of_other_services_wake_nobody() -> None:
+    watched = Watched()
+    await watched.woken()
+    other = versioned(route({"v1": 100}), 2)
+    other["spec"] = {"hosts": ["ratings"], "http": [{"route": [{"destination": {"host": "ratings"}}]}]}
+    watched.feed.take(VIRTUAL_SERVICES, other, gone=False)
+    watched.feed.take(SERVICES, {"metadata": {"name": "ratings", "namespace": "bookinfo"}}, gone=False)
+    elsewhere = versioned(pod("v1"), 2, namespace="elsewhere")
+    watched.feed.take(PODS, elsewhere, gone=False)
+    assert await watched.woken() == []
+
+
+async def test_a_route_that_moves_away_wakes_the_shift_it_leaves() -> None:
+    watched = Watched()
+    watched.feed.take(VIRTUAL_SERVICES, versioned(route({"v1": 100}), 2), gone=False)
+    await watched.woken()
+    moved = versioned(route({"v1": 100}), 3)
+    moved["spec"] = {"hosts": ["ratings"], "http": []}
+    watched.feed.take(VIRTUAL_SERVICES, moved, gone=False)
+    assert await watched.woken() == [KEY]
+    assert watched.world.virtual_services.of(HOST) == []
+
+
+async def test_a_pod_that_only_got_a_new_version_wakes_nobody() -> None:
+    watched = Watched()
+    watched.feed.take(PODS, versioned(pod("v1"), 2), gone=False)
+    await watched.woken()
+    watched.feed.take(PODS, versioned(pod("v1"), 3), gone=False)
+    assert await watched.woken() == []
+    watched.feed.take(PODS, versioned(pod("v1", ready=False), 4), gone=False)
+    assert await watched.woken() == [KEY]
+
+
+async def test_a_fresh_list_drops_what_is_gone_but_nothing_newer() -> None:
+    watched = Watched()
+    watched.feed.take(VIRTUAL_SERVICES, versioned(route({"v1": 100}), 5), gone=False)
+    watched.feed.replace(VIRTUAL_SERVICES, [], "4")
+    assert watched.world.virtual_services.of(HOST), "created after the list was read"
+    watched.feed.replace(VIRTUAL_SERVICES, [], "6")
+    assert watched.world.virtual_services.of(HOST) == []
