@@ -71,6 +71,12 @@ class EnvoyProxy:
         self.url = ""
 
     async def __aenter__(self) -> EnvoyProxy:
+        self.prepare()
+        await self._start()
+        return self
+
+    def prepare(self) -> None:
+        """Write what Envoy needs to begin with: a listener, no clusters, no routes."""
         for name in ("xds/eds", "moving"):
             (self._directory / name).mkdir(parents=True, exist_ok=True)
         empty: Message = {
@@ -81,8 +87,6 @@ class EnvoyProxy:
         self._replace(self._file("cds"), [])
         self._replace(self._file("rds"), [empty])
         self._replace(self._file("lds"), [listener(self._file("rds"))])
-        await self._start()
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         if self.process is not None:

@@ -11,7 +11,7 @@ import yaml
 from meshshift.lab.envoy.proxy import EnvoyError, EnvoyProxy, find_envoy
 from meshshift.lab.envoy.snapshot import translate
 from tests.lab.mesh.conftest import PATIENCE
-from tests.lab.mesh.test_translator import GOLDENS, world
+from tests.lab.mesh.test_translator import GOLDENS, PODS, world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,3 +65,33 @@ async def test_a_failing_start_shows_the_end_of_envoys_log(tmp_path: Path, monke
     with pytest.raises(EnvoyError, match="out of memory"):
         async with EnvoyProxy(tmp_path / "data"):
             pass
+
+
+async def test_files_are_moved_into_place_in_istiods_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New endpoints, clusters, changed endpoints, routes: over files in this order no route is ahead of its cluster."""
+    proxy = EnvoyProxy(tmp_path)
+    proxy.prepare()
+    rule = {
+        "kind": "DestinationRule",
+        "metadata": {"name": "reviews"},
+        "spec": {"host": "reviews", "subsets": [{"name": "v1", "labels": {"version": "v1"}}]},
+    }
+    plain = world([])
+    proxy.push(translate(plain, {}, proxy.endpoint_directory))
+    moved: list[str] = []
+    replace = type(tmp_path).replace
+
+    def watched(self: Path, target: Path) -> Path:
+        moved.append(target.name)
+        return replace(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "replace", watched)
+    monkeypatch.setattr("tests.lab.mesh.test_translator.PODS", PODS[:1])
+    virtual_service = {
+        "kind": "VirtualService",
+        "metadata": {"name": "reviews"},
+        "spec": {"hosts": ["reviews"], "http": [{"route": [{"destination": {"host": "reviews", "subset": "v1"}}]}]},
+    }
+    proxy.push(translate(world([rule, virtual_service]), {}, proxy.endpoint_directory))
+    host = "reviews.bookinfo.svc.cluster.local.json"
+    assert moved == [f"outbound_9080_v1_{host}", "cds.json", f"outbound_9080__{host}", "rds.json"]

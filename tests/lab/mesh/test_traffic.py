@@ -130,7 +130,7 @@ async def test_moving_weights_under_load_costs_no_answer(lab: Lab) -> None:
 
 
 async def test_a_subset_added_together_with_its_weight_is_safe(lab: Lab) -> None:
-    """Clusters are pushed before routes, so one push that holds both makes no gap; istiod promises as much."""
+    """Both are in one push, in an order that leaves no gap; test_proxy looks at the order itself."""
     await lab.apply(destination_rule("v1"))
     await lab.deploy("v2")
     await lab.wait_ready("reviews-v2")
