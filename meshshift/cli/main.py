@@ -5,16 +5,32 @@ Subcommands are imported when they are used, so that `meshshift operator` runs w
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
 from meshshift import __version__
-from meshshift.cli.operator import operator
+
+SUBCOMMANDS = {"lab": "meshshift.cli.lab", "operator": "meshshift.cli.operator"}
+"""Where each subcommand is; the module has a click command of the same name."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MESHSHIFT"})
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, without importing anything."""
+        return sorted(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of that name, None if there is none."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(SUBCOMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MESHSHIFT"})
 @click.version_option(__version__, prog_name="meshshift")
 def main() -> None:
     """Progressive delivery for Istio."""
-
-
-main.add_command(operator)

@@ -1,0 +1,80 @@
+# What a newcomer guesses: make demo, make test, make lint.  Everything is installed into .venv; nothing else is touched.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SCENARIO ?= demo
+ARGS ?=
+
+# A Prometheus of your own: make demo PROMETHEUS=/path/to/prometheus.  Likewise ENVOY=/path/to/envoy.
+ifdef PROMETHEUS
+export PROMETHEUS
+else
+export PROMETHEUS := $(abspath $(BIN)/prometheus)
+NEEDS_PROMETHEUS := $(BIN)/prometheus
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help venv setup demo lab test test-fast lint format generate bench
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+venv: $(BIN)/python
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "PYTHON: there is no $(PYTHON); install Python 3.11 or later with venv (Debian: apt-get install python3-venv) and try make PYTHON=python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing meshshift[lab] into $(VENV)"
+	@$(PIP) -e '.[lab]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing meshshift[lab,dev] into $(VENV)"
+	@$(PIP) -e '.[lab,dev]'
+	@touch $@ $(VENV)/.lab
+
+# The one on PATH, else the program out of Debian's or Ubuntu's package: unpacked, not installed, so that it needs no
+# root and starts no service of its own.
+$(BIN)/prometheus: | $(BIN)/python
+	@if command -v prometheus >/dev/null; then ln -sf "$$(command -v prometheus)" $@; \
+	elif command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then \
+	  echo "getting Prometheus from the package archive into $(VENV)"; \
+	  SUDO=""; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
+	  [ -n "$$(apt-cache madison prometheus 2>/dev/null)" ] || $$SUDO apt-get update -qq; \
+	  rm -rf $(VENV)/deb && mkdir -p $(VENV)/deb && cd $(VENV)/deb && \
+	  apt-get -qq -o APT::Sandbox::User=root download prometheus && dpkg-deb -x prometheus_*.deb . && \
+	  cp usr/bin/prometheus ../bin/prometheus && cd .. && rm -rf deb; \
+	else echo "there is no prometheus on PATH: install Prometheus 2.40 or later (macOS: brew install prometheus), or give PROMETHEUS=/path/to/prometheus" >&2; exit 1; fi
+
+setup: $(VENV)/.dev $(NEEDS_PROMETHEUS) ## Install everything for working on meshshift
+
+demo: $(VENV)/.lab $(NEEDS_PROMETHEUS) ## One minute: a good version is promoted, a bad one rolled back (SCENARIO=slow, outage, ...)
+	@$(BIN)/python -m meshshift lab --scenario $(SCENARIO) $(ARGS)
+
+lab: $(VENV)/.lab $(NEEDS_PROMETHEUS) ## A mesh on this machine to play with, until Ctrl-C
+	@$(BIN)/python -m meshshift lab --scenario none $(ARGS)
+
+test: setup ## All tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: setup ## Tests that start no servers
+	$(BIN)/python -m pytest -m 'not lab' -n auto $(ARGS)
+
+lint: setup ## Formatting, ruff, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Let ruff format and fix
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+generate: setup ## Write the CRD and the reference page anew
+	$(BIN)/python -m meshshift.api.generate
+
+bench: setup ## Print the benchmark tables
+	$(BIN)/python -m bench.evalue

@@ -1,0 +1,88 @@
+"""The verdict: each expectation of a scenario against what was seen, as a sentence that holds or does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshshift.core.run import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshshift.lab.demo.course import Course
+    from meshshift.lab.demo.story import Act, Scenario
+    from meshshift.lab.demo.tally import Traffic
+
+ENDINGS = {
+    Phase.SUCCEEDED: "promoted",
+    Phase.ROLLED_BACK: "rolled back",
+    Phase.FAILED: "given up",
+}
+"""How a shift ended, in people's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One claim, whether it holds, and what was seen instead or in support."""
+
+    claim: str
+    holds: bool
+    seen: str
+
+
+def check(scenario: Scenario, courses: Sequence[Course], total: Traffic) -> tuple[Check, ...]:
+    """All claims about a scenario that was played; an act that was not reached fails its first claim."""
+    found = [one for course in courses for one in _of(course)]
+    found += [_not_reached(act) for act in scenario.acts[len(courses) :]]
+    return (*found, *_of_traffic(total))
+
+
+def _of(course: Course) -> Iterator[Check]:
+    act, expected, status = course.act, course.act.expected, course.last
+    ending = ENDINGS.get(expected.phase, str(expected.phase))
+    reached = status.phase is expected.phase and status.reason == expected.reason
+    seen = f"{status.phase or 'no phase'}, {status.reason or 'no reason'}: {status.message or 'no message'}"
+    if not course.ended:
+        seen = f"not over after {act.timeout:g} s: {seen}"
+    yield Check(f"{act.title} is {ending}", reached, seen)
+    if expected.blames:
+        blamed = expected.blames in (status.message or "").partition(" proven worse")[0]
+        yield Check(f"{act.title} is {ending} because of {expected.blames}", blamed, status.message or "no message")
+    if expected.peak < 100:
+        claim = f"{act.canary.name} never has more than {expected.peak}% of the traffic"
+        yield Check(claim, course.peak <= expected.peak, f"at most {course.peak}%")
+    if act.outage is not None:
+        yield from _of_outage(course)
+
+
+def _of_outage(course: Course) -> Iterator[Check]:
+    expected = course.act.expected
+    claim = f"without telemetry the weight stays for at least {expected.held:g} s"
+    yield Check(claim, course.outage is not None and course.held >= expected.held, f"it stayed for {course.held:.0f} s")
+    said = sorted(course.said & expected.said)
+    seen = ", ".join(said or sorted(course.said) or ["nothing"])
+    yield Check("the status says that telemetry is missing", bool(said), f"it said {seen}")
+
+
+def _not_reached(act: Act) -> Check:
+    return Check(f"{act.title} is played", holds=False, seen="what came before did not end as expected")
+
+
+def _of_traffic(total: Traffic) -> Iterator[Check]:
+    mesh = ", ".join(f"{flag} {count}" for flag, count in sorted(total.misrouted.items()))
+    yield Check(
+        "no request failed because of shifting, says Envoy's access log",
+        total.lost_in_mesh == 0,
+        f"{mesh}, broken otherwise {total.broken}",
+    )
+    yield Check(
+        "no request failed because of shifting, says the client",
+        total.lost_to_client == 0,
+        f"unanswered {total.unanswered}, not answered by the app {total.foreign}",
+    )
+    yield Check(
+        "both records hold every request",
+        total.sent > 0 and total.accounted,
+        f"client {total.sent:,}, Envoy {total.logged:,}",
+    )

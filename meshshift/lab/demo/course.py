@@ -1,0 +1,82 @@
+"""What was seen of one shift: its statuses in order, and what can be read off them.
+
+The verdict on a scenario is passed on this record alone, so it can be tested without a mesh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshshift.api.status import StatusModel
+from meshshift.core.run import Phase
+from meshshift.lab.demo.tally import NO_TRAFFIC, Traffic
+
+if TYPE_CHECKING:
+    from meshshift.lab.demo.story import Act
+
+_DECIDED = frozenset({Phase.PROMOTING, Phase.SUCCEEDED, Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A status, and when it was seen: in seconds since the shift was applied."""
+
+    at: float
+    status: StatusModel
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One act as it went: `outage` is the stretch without telemetry, in seconds since the shift was applied."""
+
+    act: Act
+    sights: tuple[Sight, ...] = ()
+    traffic: Traffic = NO_TRAFFIC
+    outage: tuple[float, float] | None = None
+
+    @property
+    def last(self) -> StatusModel:
+        """The latest status; an empty one if the controller never wrote any."""
+        return self.sights[-1].status if self.sights else StatusModel.from_wire(None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing moves any more."""
+        return self.last.phase is not None and self.last.phase.ended
+
+    @property
+    def decided_at(self) -> float | None:
+        """When the controller had made up its mind, in seconds since the shift was applied."""
+        return next((sight.at for sight in self.sights if sight.status.phase in _DECIDED), None)
+
+    @property
+    def peak(self) -> int:
+        """The most weight that the canary was meant to have, in percent."""
+        return max((_weight(sight.status) for sight in self.sights), default=0)
+
+    @property
+    def held(self) -> float:
+        """For how many seconds of the outage the weight stayed what it was when the outage began."""
+        if self.outage is None:
+            return 0.0
+        start, end = self.outage
+        before = [_weight(sight.status) for sight in self.sights if sight.at <= start]
+        moved = (
+            sight.at
+            for sight in self.sights
+            if start < sight.at <= end and before and _weight(sight.status) != before[-1]
+        )
+        return next(moved, end) - start
+
+    @property
+    def said(self) -> frozenset[str]:
+        """The reasons shown during the outage."""
+        if self.outage is None:
+            return frozenset()
+        start, end = self.outage
+        return frozenset(sight.status.reason or "" for sight in self.sights if start < sight.at <= end)
+
+
+def _weight(status: StatusModel) -> int:
+    return status.weights.desired if status.weights else 0

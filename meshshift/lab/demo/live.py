@@ -1,0 +1,42 @@
+"""The screen on a terminal: redrawn in place while a shift goes on, left standing when it is over.
+
+It does not take over the whole terminal, so the story can be scrolled back to afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+
+from meshshift.lab.demo.view import screen
+
+if TYPE_CHECKING:
+    from meshshift.lab.demo.frame import Frame
+
+
+class LiveScreen:
+    """A Display for people."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        self._live: Live | None = None
+
+    def say(self, text: str) -> None:
+        """Print the text above whatever comes next."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, frame: Frame) -> None:
+        """Redraw."""
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+            self._live.start()
+        width, height = self._console.size
+        self._live.update(screen(frame, width, height - 1), refresh=True)
+
+    def finish(self) -> None:
+        """Leave the last screen standing."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

@@ -1,0 +1,8 @@
+"""All scenarios by name.  A new one is a small module with a `SCENARIO`, and a line here."""
+
+from __future__ import annotations
+
+from meshshift.lab.demo.scenarios import demo, errors, good, outage, slow
+
+SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in (demo, good, errors, slow, outage)}
+"""In the order in which `--help` lists them; the first is the default."""

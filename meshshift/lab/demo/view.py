@@ -1,0 +1,202 @@
+"""One screen that a stranger understands: who is shifted, how far, on what evidence, and what it cost.
+
+The screen is made of lines of text from one frame, without looking at anything else, so a canned frame renders to a
+golden file.  It needs 80 columns and 24 lines; more columns make the bars longer, more lines show more of the past.
+Evidence is told in requests and as bars that are full when the decision falls; the logarithms stay inside.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from meshshift.core.run import Phase
+from meshshift.lab.demo.frame import clock
+from meshshift.lab.demo.story import NAME, STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meshshift.api.status import EvidenceStatus
+    from meshshift.lab.demo.frame import Frame
+
+WIDEST = 110
+_COLOURS = {
+    Phase.SUCCEEDED: "bold green",
+    Phase.PROMOTING: "bold green",
+    Phase.ROLLING_BACK: "bold red",
+    Phase.ROLLED_BACK: "bold red",
+    Phase.FAILED: "bold red",
+    Phase.PAUSED: "bold yellow",
+}
+_HOLDING = ("TelemetryUnavailable", "TelemetryStale", "TelemetryUnusable", "NoTraffic")
+_CALM = 1 / 3
+"""An alarm above a third of its bar, in logarithms, keeps the canary from getting more traffic."""
+
+
+def screen(frame: Frame, width: int, height: int) -> Text:
+    """The frame as at most `height` lines of `width` columns (80 or more of each are used well)."""
+    columns = min(width, WIDEST)
+    top = [*_header(frame, columns), *_weights(frame, columns), *_evidence(frame, columns)]
+    bottom = [_rule("traffic", columns), _traffic(frame)]
+    room = height - len(top) - len(bottom) - 1
+    past = [_rule("what happened", columns), *_past(frame, columns, room)] if room > 0 else []
+    lines = [*top, *past, *bottom]
+    for line in lines:
+        line.truncate(columns, overflow="ellipsis")
+    return Text("\n").join(lines)
+
+
+def _header(frame: Frame, columns: int) -> list[Text]:
+    status = frame.status
+    title = f" {NAME}: {frame.act.title} ({frame.act.canary.words})"
+    place = f"shift {frame.number} of {frame.of}   {clock(frame.elapsed)} "
+    phase = str(status.phase or "Pending")
+    colour = _COLOURS.get(status.phase, "bold cyan") if status.phase else "bold cyan"
+    colour = "bold yellow" if status.reason in _HOLDING else colour
+    message = status.message or "waiting for the controller"
+    first, *rest = textwrap.wrap(message, columns - 15) or [""]
+    words = [Text.assemble((f" {phase:<12}  ", colour), first), *(Text(" " * 15 + line) for line in rest[:2])]
+    words += [Text("")] * (2 - len(words))
+    aside = [Text(f" !! {frame.aside}", style="bold black on yellow")] if frame.aside else []
+    return [Text(title + place.rjust(columns - len(title)), style="bold reverse"), *words, *aside]
+
+
+def _weights(frame: Frame, columns: int) -> list[Text]:
+    weights = frame.status.weights
+    canary = frame.act.canary.name
+    length = columns - 38
+    desired = None if weights is None else float(weights.desired)
+    observed, measured = (weights.observed, weights.measured) if weights else (None, None)
+    return [
+        _rule(f"share of the traffic that {canary} gets", columns),
+        _steps(frame),
+        _share("asked for", desired, length),
+        _share("in the mesh", observed, length),
+        _share("measured", measured, length),
+    ]
+
+
+def _share(label: str, value: float | None, length: int) -> Text:
+    if value is None:
+        return Text.assemble(f" {label:<14}", ("not known yet", "dim"))
+    return Text.assemble(f" {label:<14}", *_bar(value / 100, length, "cyan"), f" {value:5.1f}%")
+
+
+def _steps(frame: Frame) -> Text:
+    """The steps, with those behind, the one under way and those to come told apart."""
+    status = frame.status
+    weight = status.weights.desired if status.weights else 0
+    reached = max((entry.weight or 0 for _, entry in frame.turns()), default=weight)
+    back = status.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK}
+    parts: list[str | tuple[str, str]] = [f" {'steps':<14}"]
+    for step in (*STEPS, 100):
+        if back:
+            parts.append((f"✗ {step}%   ", "red") if step <= reached else (f"  {step}%   ", "dim"))
+        elif step == weight and status.phase is not Phase.SUCCEEDED:
+            parts += [(f"▶ {step}%", "bold reverse cyan"), "   "]
+        else:
+            parts.append((f"✓ {step}%   ", "green") if step <= weight else (f"  {step}%   ", "dim"))
+    if back:
+        parts.append((f"everything back to {frame.act.stable}", "red"))
+    return Text.assemble(*parts)
+
+
+def _evidence(frame: Frame, columns: int) -> list[Text]:
+    canary, stable = frame.act.canary.name, frame.act.stable
+    lines = [_rule(f"is {canary} worse than {stable}?", columns)]
+    if not frame.status.evidence:
+        return [*lines, Text(" learning how the service behaves before anything moves", style="dim")]
+    target = _next_weight(frame)
+    proof = f"enough requests for {target}%?" if target else "enough requests?"
+    spare = max(0, columns - 80) // 2
+    lines.append(
+        Text(f" {'bad answers':<13} {canary:>6} {stable:>6}   {proof:<{31 + spare}}alarm", style="dim"),
+    )
+    for one in frame.status.evidence:
+        lines += _indicator(one, spare, columns)
+    explanation = f" alarm full = proven worse than tolerated: everything back to {stable}"
+    return [*lines, Text(explanation, style="dim")]
+
+
+def _indicator(one: EvidenceStatus, spare: int, columns: int) -> list[Text]:
+    alarm, word, colour = _alarm(one)
+    share, proof = _proof(one)
+    row = Text.assemble(
+        f" {one.indicator:<13} {_rate(one.canary_rate):>6} {_rate(one.stable_rate):>6}   ",
+        *_bar(share, 10 + spare, "green"),
+        f" {proof:<20}",
+        *_bar(alarm, 8 + spare, colour),
+        (f" {word}", colour),
+    )
+    if not one.note:
+        return [row]
+    return [row, Text(f"   {textwrap.shorten(one.note, columns - 4, placeholder=' …')}", style="dim")]
+
+
+def _alarm(one: EvidenceStatus) -> tuple[float, str, str]:
+    """How full the alarm is, in a word, and its colour."""
+    if one.worse is None or not one.worse_bar:
+        return 0.0, "not known", "dim"
+    share = max(0.0, one.worse / one.worse_bar)
+    if share >= 1.0:
+        return 1.0, "proven worse", "bold red"
+    return (share, "suspicious", "yellow") if share > _CALM else (share, "calm", "green")
+
+
+def _proof(one: EvidenceStatus) -> tuple[float, str]:
+    """How much of the requests that the next weight takes there are, and the same in words."""
+    if one.proof is None:
+        return 1.0, "none needed"
+    if one.requests_needed is None:
+        return 0.0, "not at these rates"
+    if not one.requests_needed:
+        return 1.0, f"yes: {one.canary_requests:,.0f}"
+    total = one.canary_requests + one.requests_needed
+    return one.canary_requests / total, f"{one.canary_requests:,.0f} of ~{total:,.0f}"
+
+
+def _next_weight(frame: Frame) -> int | None:
+    weight = frame.status.weights.desired if frame.status.weights else 0
+    return next((step for step in (*STEPS, 100) if step > weight), None)
+
+
+def _rate(percent: float | None) -> str:
+    if percent is None:
+        return "-"
+    return f"{percent:.2f}%" if percent < 10 else f"{percent:.1f}%"
+
+
+def _past(frame: Frame, columns: int, room: int) -> list[Text]:
+    """The latest turns that fit, oldest first; each is shown whole or not at all."""
+    blocks: list[list[Text]] = []
+    for at, entry in reversed(frame.turns()):
+        style = _COLOURS.get(entry.phase, "")
+        wrapped = textwrap.wrap(entry.message, columns - 8) or [""]
+        block = [Text.assemble((f" {clock(at):>5}  ", "dim"), (wrapped[0], style))]
+        block += [Text(" " * 8 + line, style=style) for line in wrapped[1:]]
+        if sum(map(len, blocks)) + len(block) > room:
+            break
+        blocks.insert(0, block)
+    return [line for block in blocks for line in block]
+
+
+def _traffic(frame: Frame) -> Text:
+    traffic = frame.traffic
+    lost = "bold red" if traffic.lost else "bold green"
+    return Text.assemble(
+        f" {frame.per_second:.0f} requests/s   {traffic.sent:,} sent   {traffic.failed_by_app:,} errors of the app   ",
+        (f"failed because of shifting: {traffic.lost:,}", lost),
+    )
+
+
+def _bar(share: float, length: int, colour: str) -> Iterable[tuple[str, str]]:
+    """A bar of `length` cells; whatever is above nothing shows at least one."""
+    filled = min(length, max(1 if share > 0 else 0, round(share * length)))
+    return (("█" * filled, colour), ("░" * (length - filled), "bright_black"))
+
+
+def _rule(title: str, columns: int) -> Text:
+    return Text(f"── {title} " + "─" * max(0, columns - len(title) - 4), style="bright_black")
