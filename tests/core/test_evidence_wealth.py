@@ -24,7 +24,7 @@ SETTINGS = JudgeSettings()
 FAR = 200.0
 TOPPED_UP = 1e-9 + LEAST_RESERVE
 
-wealth = st.floats(1e-9, 50)
+wealth = st.floats(1e-9, 5)
 alarms = st.builds(Alarm, wealth, st.tuples(*[wealth] * len(PRIOR)))
 proofs = st.builds(Proofs, wealth, st.tuples(*[st.floats(1e-9, 399)] * RUNGS))
 baselines = st.builds(
@@ -36,6 +36,8 @@ baselines = st.builds(
 )
 stable_rates = st.floats(0, 0.6)
 seconds = st.floats(1, 2000)
+parts = st.sampled_from([1.0, 1.0, 0.9, 0.3, 0.0])
+"""How far a canary is from the null's edge; mostly on it, where a broken promise shows first."""
 
 
 def chances(requests: int, rate: float) -> list[float]:
@@ -52,7 +54,7 @@ def outcomes(p_c: float, p_s: float) -> list[tuple[float, Traffic, Traffic]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(alarms, baselines, stable_rates, st.floats(0, 1), seconds, st.booleans())
+@given(alarms, baselines, stable_rates, parts, seconds, st.booleans())
 def test_a_canary_within_tolerance_is_not_expected_to_feed_the_alarm(
     alarm: Alarm, baseline: Baseline, p_s: float, part: float, length: float, warming_up: bool
 ) -> None:
@@ -67,7 +69,7 @@ def test_a_canary_within_tolerance_is_not_expected_to_feed_the_alarm(
 
 
 @settings(max_examples=60, deadline=None)
-@given(alarms, baselines, stable_rates, st.floats(0, 1), st.floats(0.001, 0.5), seconds, st.booleans())
+@given(alarms, baselines, stable_rates, parts, st.floats(0.001, 0.5), seconds, st.booleans())
 def test_a_canary_that_meets_the_objective_is_not_expected_to_feed_its_alarm(
     alarm: Alarm, baseline: Baseline, p_s: float, part: float, allowed: float, length: float, warming_up: bool
 ) -> None:
@@ -78,6 +80,19 @@ def test_a_canary_that_meets_the_objective_is_not_expected_to_feed_its_alarm(
         assert after is not None
         expected += chance * after.value
     assert expected <= alarm.value * (1 + 1e-9) + TOPPED_UP
+
+
+@pytest.mark.parametrize(("allowed", "requests"), [(0.005, 400), (0.1, 200), (0.3, 60)])
+def test_exactly_on_the_objective_a_long_tick_adds_nothing_either(allowed: float, requests: int) -> None:
+    """Without caps or clumps, and large enough that a margin off by a tenth would show."""
+    question = Question(None, Baseline(1000, 5), objective=Alarm())
+    expected = 0.0
+    for bad, chance in enumerate(chances(requests, allowed)):
+        window = Tick(0.0, 15.0, Traffic(requests, bad))
+        after = question.see(window, SETTINGS, 1e12, allowed, warming_up=False).objective
+        assert after is not None
+        expected += chance * after.value
+    assert 0.3 < expected <= 1 + TOPPED_UP
 
 
 @settings(max_examples=60, deadline=None)
