@@ -59,9 +59,11 @@ def proven(assessment: Assessment) -> str:
 
 
 def unproven(assessment: Assessment) -> str:
-    """What is still missing before the canary may go on."""
-    waiting = [finding for finding in assessment.findings if finding.requests_needed > 0 or not finding.calm]
-    return "; ".join(_missing(finding) for finding in waiting) or "not yet proven"
+    """What is still missing before the canary may go on: every suspicion, and the proof that takes longest."""
+    suspicious = [_suspicion(finding) for finding in assessment.findings if not finding.calm]
+    missing = [finding for finding in assessment.findings if finding.calm and finding.requests_needed > 0]
+    slowest = max(missing, key=lambda finding: finding.requests_needed, default=None)
+    return "; ".join([*suspicious, *([_missing(missing, slowest)] if slowest else [])]) or "not yet proven"
 
 
 def regression(assessment: Assessment, false_rollback: float) -> str:
@@ -79,15 +81,18 @@ def _bad(counts: Counts) -> str:
     return f"{rate(counts)} of {number(counts.total)} requests bad"
 
 
-def _missing(finding: Finding) -> str:
-    if not finding.calm:
-        return f"{finding.name} is suspicious ({compared(finding)}): watching"
-    if finding.canary.total <= 0:
-        return f"{finding.name} not yet proven (no request to the canary counted yet)"
-    if math.isinf(finding.requests_needed):
-        return f"{finding.name} cannot be proven at these rates ({compared(finding)})"
-    done, total = finding.canary.total, finding.canary.total + finding.requests_needed
-    return f"{finding.name} not yet proven ({number(done)} of ~{number(total)} requests, {compared(finding)})"
+def _suspicion(finding: Finding) -> str:
+    return f"{finding.name} is suspicious ({compared(finding)}): watching"
+
+
+def _missing(findings: list[Finding], slowest: Finding) -> str:
+    names = _join(finding.name for finding in findings)
+    if slowest.canary.total <= 0:
+        return f"{names} not yet proven (no request to the canary counted yet)"
+    if math.isinf(slowest.requests_needed):
+        return f"{slowest.name} cannot be proven at these rates ({compared(slowest)})"
+    done, total = slowest.canary.total, slowest.canary.total + slowest.requests_needed
+    return f"{names} not yet proven ({number(done)} of ~{number(total)} requests)"
 
 
 def _labelled(findings: Iterable[Finding]) -> Iterable[str]:

@@ -63,7 +63,7 @@ async def test_a_failed_test_operation_is_a_conflict(client: KubeClient) -> None
     await client.create(SERVICES, "default", SERVICE)
     with pytest.raises(Conflict):
         await client.create(SERVICES, "default", SERVICE)
-    stale = [
+    stale: list[dict[str, object]] = [
         {"op": "test", "path": "/metadata/resourceVersion", "value": "1"},
         {"op": "add", "path": "/metadata/labels", "value": {"a": "b"}},
     ]

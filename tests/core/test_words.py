@@ -59,8 +59,13 @@ def test_several_indicators_are_told_apart() -> None:
 def test_what_is_missing_is_counted_in_requests() -> None:
     late = finding(canary=Counts(312, 0), requests_needed=388.0)
     assert words.unproven(assessment(late, finding("latency"))) == (
-        "success-rate not yet proven (312 of ~700 requests, canary 0%, stable 0.11%)"
+        "success-rate not yet proven (312 of ~700 requests)"
     )
+
+
+def test_the_proof_that_takes_longest_sets_the_number() -> None:
+    soon, late = (finding(name, canary=Counts(312, 0), requests_needed=n) for name, n in (("a", 9.0), ("b", 388.0)))
+    assert words.unproven(assessment(soon, late)) == "a and b not yet proven (312 of ~700 requests)"
 
 
 def test_what_cannot_be_proven_is_said() -> None:
