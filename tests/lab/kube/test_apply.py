@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.kube.client import APPLY, owners, refusal
+from tests.lab.kube.client import APPLY, STRATEGIC, owners, refusal
 from tests.lab.kube.test_objects import DEPLOYMENTS, deployment
 
 if TYPE_CHECKING:
@@ -108,3 +108,17 @@ async def test_applying_a_field_that_the_schema_lacks_is_refused(api: Api) -> No
     )
     assert response.status_code == 500
     assert ".spec.colour: field not declared in schema" in response.json()["message"]
+
+
+async def test_an_entry_that_another_manager_edits_keeps_its_key(api: Api) -> None:
+    path = api.path("deployments", "web", prefix=DEPLOYMENTS)
+    intent: dict[str, Any] = deployment("web")
+    containers = intent["spec"]["template"]["spec"]["containers"]
+    containers.append({"name": "side", "image": "side:1"})
+    await api.patch(path, intent, APPLY, fieldManager="one")
+    newer = {"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "side:2"}]}}}}
+    await api.patch(path, newer, STRATEGIC, fieldManager="two")
+    containers.pop()
+    after = await api.patch(path, intent, APPLY, fieldManager="one")
+    kept = {one["name"]: one["image"] for one in after["spec"]["template"]["spec"]["containers"]}
+    assert kept == {"web": "web:1", "side": "side:2"}

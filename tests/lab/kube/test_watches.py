@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from meshshift.lab.kube import ApiServer
+from meshshift.lab.kube import ApiServer, Store
+from meshshift.lab.kube.storage import QUEUE_LIMIT
+from meshshift.lab.kube.watch import Watcher, watch_request
 from tests.lab.kube.client import Api, refusal
 
 if TYPE_CHECKING:
@@ -164,6 +167,30 @@ async def test_a_watcher_that_does_not_read_is_dropped_and_writers_go_on(server:
         server.store.patch("cm", "a", "default", {"data": {"n": str(number)}})
     assert idle.closed
     assert (await local.get(local.config_maps("a")))["data"] == {"n": str(number)}
+
+
+async def test_a_burst_that_no_watcher_could_follow_breaks_the_connection(server: ApiServer, local: Api) -> None:
+    await local.config_map("a")
+    async with local.watch(local.config_maps()) as events:
+        await events.next()
+        for number in range(QUEUE_LIMIT + 1):
+            server.store.patch("cm", "a", "default", {"data": {"n": str(number)}})
+        with pytest.raises(httpx.RemoteProtocolError):
+            await events.rest()
+
+
+async def test_a_change_between_subscribing_and_listing_is_sent_once() -> None:
+    store = Store()
+    kind = store.kind("cm")
+    subscription = store.storage.subscribe(kind.bucket)
+    store.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
+    request = watch_request(kind, "default", {}, "object")
+    lines = Watcher(store, request, subscription, interval=60.0).lines()
+    first = json.loads(await anext(lines))
+    store.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}})
+    second = json.loads(await anext(lines))
+    assert [one["object"]["metadata"]["name"] for one in (first, second)] == ["a", "b"]
+    await lines.aclose()
 
 
 async def test_disconnected_watchers_see_their_stream_end(server: ApiServer, local: Api) -> None:
