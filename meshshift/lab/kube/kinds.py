@@ -57,6 +57,10 @@ class Kind:
         immutable: dotted paths that may not change after creation.
         read: turns a stored document into this version's form.
         write: turns this version's form into the stored document.
+        definition: the name of the schema among the OpenAPI components.
+        defaulting: the part of a custom kind's schema that carries defaults.
+        list_kind: the kind of a list, if it is not the kind followed by `List`.
+        selectable: JSONPaths that a custom kind's objects can be selected by.
     """
 
     group: str

@@ -125,10 +125,6 @@ class Storage:
         self._publish(bucket, Change("DELETED", self.revision, key, last, before))
         return last
 
-    def replace_silently(self, bucket: Bucket, key: Key, document: Document) -> None:
-        """Swap an object for an equivalent form without a new version or an event."""
-        self._objects[bucket][key] = document
-
     def list(self, bucket: Bucket, namespace: str = "") -> Stored:
         """Return a resource's objects, of one namespace or all, in order of namespace and name."""
         return sorted(_within(self._objects[bucket], namespace), key=_by_key)

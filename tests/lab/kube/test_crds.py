@@ -242,6 +242,29 @@ async def test_a_tightened_schema_does_not_freeze_existing_objects(api: Api) -> 
     refusal(response, 422, "Invalid")
 
 
+async def test_a_tightened_rule_does_not_freeze_existing_objects(api: Api) -> None:
+    schema = object_of(limits=object_of(size={"type": "integer"}), note={"type": "string"})
+    await api.define_widgets(schema)
+    await api.widget("w", {"limits": {"size": 50}})
+    rule = {"rule": "self.size <= 10", "message": "too big"}
+    schema["properties"]["limits"]["x-kubernetes-validations"] = [rule]
+    await api.patch(f"{DEFINITIONS}/widgets.{api.group}", api.widget_definition(schema), MERGE)
+    for number in range(100):
+        response = await api.send_patch(api.widgets("w"), {"spec": {"limits": {"size": 51 + number}}})
+        if response.status_code != 200:
+            break
+    assert "too big" in refusal(response, 422, "Invalid")["message"]
+    edited = await api.patch(api.widgets("w"), {"spec": {"note": "still editable"}})
+    assert edited["spec"]["note"] == "still editable"
+
+
+async def test_a_definition_can_make_fields_selectable(api: Api) -> None:
+    await api.define_widgets(object_of(colour={"type": "string"}), selectableFields=[{"jsonPath": ".spec.colour"}])
+    await api.widget("a", {"colour": "red"})
+    await api.widget("b", {"colour": "green"})
+    assert await api.names(api.widgets(), fieldSelector="spec.colour=red") == ["a"]
+
+
 RISING = [{"weight": 1}, {"weight": 2}]
 RULED = object_of(
     size={"type": "integer"},
