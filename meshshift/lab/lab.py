@@ -20,7 +20,6 @@ import asyncio
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -29,18 +28,16 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import httpx
 import yaml
 
-from meshshift.adapters.kube import CRDS, Resource
-from meshshift.api.crd import custom_resource_definition
-from meshshift.engine.failures import Conflict
-from meshshift.lab import children
+from meshshift.lab import children, rollout
 from meshshift.lab.access_log import AccessLog
-from meshshift.lab.client import LabClient, UnknownKindError
+from meshshift.lab.client import LabClient
+from meshshift.lab.controller import controller_command
+from meshshift.lab.definitions import install_definitions
 from meshshift.lab.endpoints import Endpoints
 from meshshift.lab.envoy.proxy import EnvoyProxy
 from meshshift.lab.envoy.push import Pusher
 from meshshift.lab.envoy.world import serves
 from meshshift.lab.kube import ApiServer
-from meshshift.lab.kube.istio import istio_definitions
 from meshshift.lab.load import Cohort, Load
 from meshshift.lab.node import ADDRESS_ANNOTATION, Node
 from meshshift.lab.prometheus import Prometheus
@@ -50,7 +47,7 @@ from meshshift.lab.watching import ClusterState
 from meshshift.lab.workloads import Workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from meshshift.adapters.kube import Document
 
@@ -207,19 +204,12 @@ class Lab:
         """
         if self.controller is not None and self.controller.running:
             raise RuntimeError("the controller is running already; stop_controller() first")
-        flags: dict[str, object] = {
-            "kubeconfig": self.kubeconfig_path,
-            "prometheus_url": self.prometheus_url,
-            "scrape_interval": "1s",
-            "bind": "127.0.0.1",
-            "port": children.free_port(),
-            "leader_election": False,
-            **settings,
-        }
-        command = [sys.executable, "-m", "meshshift", "operator"]
-        self.controller = await self.start_program("controller", [*command, *as_flags(flags)])
+        port = settings.get("port") or children.free_port()
+        places = {"kubeconfig": self.kubeconfig_path, "prometheus_url": self.prometheus_url}
+        command = controller_command({**places, **settings, "port": port})
+        self.controller = await self.start_program("controller", command)
         if self.prometheus is not None:
-            self.prometheus.scrape("meshshift", f"127.0.0.1:{flags['port']}")
+            self.prometheus.scrape("meshshift", f"127.0.0.1:{port}")
         return self.controller
 
     async def stop_controller(self, *, kill: bool = False) -> None:
@@ -259,7 +249,7 @@ class Lab:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.kubeconfig_path = kubeconfig or await self._start_api_server()
         self.client = await self._enter(await LabClient.connect_as(self.kubeconfig_path))
-        await self._install_definitions()
+        await install_definitions(self.client)
         self._http = await self._enter(httpx.AsyncClient())
         self.state = await self._enter(ClusterState(self.client))
         self.node = await self._enter(Node(self.client, self.state.pods, self.directory / "pods"))
@@ -307,30 +297,6 @@ class Lab:
         path.write_text(yaml.safe_dump(server.kubeconfig()))
         return path
 
-    async def _install_definitions(self) -> None:
-        """Serve Istio's kinds and meshshift's, if this API server does not yet, and wait until it does."""
-        definitions = [*istio_definitions(), custom_resource_definition()]
-        for definition in definitions:
-            try:
-                await self.client.create(CRDS, None, definition)
-            except Conflict:
-                continue
-        async with asyncio.timeout(_SERVED_TIMEOUT):
-            for definition in definitions:
-                await self._await_served(definition)
-
-    async def _await_served(self, definition: Document) -> None:
-        spec = definition["spec"]
-        sample = {"apiVersion": f"{spec['group']}/{spec['versions'][0]['name']}", "kind": spec["names"]["kind"]}
-        while True:
-            try:
-                resource: Resource = await self.client.resource_of(sample)
-            except UnknownKindError:
-                await asyncio.sleep(0.05)
-            else:
-                logger.debug("%s is served", resource.plural)
-                return
-
     def _unfinished(self, names: Sequence[str]) -> list[str]:
         deployments = {
             name: document
@@ -338,7 +304,7 @@ class Lab:
             if namespace == self.namespace
         }
         wanted = names or tuple(deployments)
-        return [name for name in wanted if name not in deployments or not _rolled_out(deployments[name])]
+        return [name for name in wanted if name not in deployments or not rollout.rolled_out(deployments[name])]
 
     async def _enter(self, part: AbstractAsyncContextManager[Part]) -> Part:
         return await self._stack.enter_async_context(part)
@@ -351,26 +317,3 @@ class Lab:
         if not os.environ.get("MESHSHIFT_LAB_KEEP"):
             self._stack.callback(shutil.rmtree, path, ignore_errors=True)
         return path
-
-
-def as_flags(settings: Mapping[str, object]) -> list[str]:
-    """Settings as command-line flags."""
-    out: list[str] = []
-    for name, value in settings.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            out.append(f"--{flag}" if value else f"--no-{flag}")
-        elif value is not None:
-            out += [f"--{flag}", str(value)]
-    return out
-
-
-def _rolled_out(deployment: Document) -> bool:
-    """What `kubectl rollout status` waits for."""
-    status, desired = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
-    return bool(
-        status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
-        and status.get("updatedReplicas", 0) == desired
-        and status.get("replicas", 0) == desired
-        and status.get("availableReplicas", 0) == desired
-    )

@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, field
 from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from meshshift.lab.http1 import Connection
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
@@ -117,12 +119,14 @@ class Load:
         self._record = record
         self._file: IO[str] | None = None
         self._chance = random.Random(seed)
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[Connection[_Pending]] = deque()
         self._open = 0
         self._opened = 0
         self._waiting: deque[tuple[float, Cohort]] = deque()
         self._in_flight = 0
         self._changed = asyncio.Event()
+        # The wall clock may be set while the load runs; answers must not take negative time.
+        self._epoch = time.time() - time.monotonic()
         self._task: asyncio.Task[None] | None = None
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -168,6 +172,9 @@ class Load:
         """Everything that was due at or after `since` (unix seconds) and is remembered (the last 500,000 answers)."""
         return summarise(response for response in self.responses if response.time >= since)
 
+    def _now(self) -> float:
+        return self._epoch + time.monotonic()
+
     async def _send(self) -> None:
         """Send what is due, a few times per mean interval; a stretch that was missed is made up for."""
         started = time.monotonic()
@@ -179,7 +186,7 @@ class Load:
             before = now
             count = int(owed)
             owed -= count
-            wall = time.time()
+            wall = self._now()
             spacing = 1 / self.rate if self.rate > 0 else 0.0
             for index in range(count):
                 self._dispatch(wall - (count - 1 - index) * spacing, self._draw())
@@ -193,7 +200,7 @@ class Load:
         self._in_flight += 1
         if self._idle:
             # Oldest first: all connections, and so both source addresses, carry the same traffic.
-            self._idle.popleft().send(_Pending(due, time.time(), cohort), self._heads[cohort.name])
+            self._idle.popleft().send(_Pending(due, self._now(), cohort), self._heads[cohort.name])
             return
         self._waiting.append((due, cohort))
         self._open_another()
@@ -211,22 +218,22 @@ class Load:
     async def _connect(self, source: str) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_connection(lambda: _Connection(self), *self._address, local_addr=(source, 0))
+            await loop.create_connection(lambda: Connection(self), *self._address, local_addr=(source, 0))
         except OSError as error:
             self._open -= 1
             if self._waiting:
                 due, cohort = self._waiting.popleft()
-                self.finish(_Pending(due, time.time(), cohort), 0, "", "", f"connect: {_reason(error)}")
+                self.finish(_Pending(due, self._now(), cohort), 0, "", "", f"connect: {_reason(error)}")
 
-    def available(self, connection: _Connection) -> None:
+    def available(self, connection: Connection[_Pending]) -> None:
         """A connection became free: it takes the request that waits longest."""
         if self._waiting:
             due, cohort = self._waiting.popleft()
-            connection.send(_Pending(due, time.time(), cohort), self._heads[cohort.name])
+            connection.send(_Pending(due, self._now(), cohort), self._heads[cohort.name])
         else:
             self._idle.append(connection)
 
-    def lost(self, connection: _Connection) -> None:
+    def lost(self, connection: Connection[_Pending]) -> None:
         """A connection is gone; another takes its place if requests are waiting."""
         self._open -= 1
         if connection in self._idle:
@@ -236,7 +243,7 @@ class Load:
 
     def finish(self, pending: _Pending, status: int, version: str, pod: str, error: str = "") -> None:
         """Keep one answer."""
-        latency = time.time() - pending.sent
+        latency = self._now() - pending.sent
         response = Response(
             pending.due, status, version, pod, latency, pending.sent - pending.due, pending.cohort.name, error
         )
@@ -248,54 +255,6 @@ class Load:
         for listener in self.listeners:
             listener(response)
         self._changed.set()
-
-
-class _Connection(asyncio.Protocol):
-    """One keep-alive connection with at most one request on it."""
-
-    def __init__(self, load: Load) -> None:
-        self._load = load
-        self._buffer = b""
-        self._pending: _Pending | None = None
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
-        self._load.available(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._load.lost(self)
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            self._load.finish(pending, 0, "", "", f"connection lost: {exc or 'closed by the server'}")
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-    def send(self, pending: _Pending, head: bytes) -> None:
-        self._pending = pending
-        if self._transport is not None:
-            self._transport.write(head)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head_end = self._buffer.find(b"\r\n\r\n")
-        if head_end < 0:
-            return
-        head = self._buffer[:head_end]
-        body_end = _body_end(head, self._buffer, head_end + 4)
-        if body_end is None:
-            return
-        self._buffer = self._buffer[body_end:]
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            version, pod = _header(head, b"x-version"), _header(head, b"x-pod")
-            self._load.finish(pending, int(head[9:12]), version, pod)
-        if _header(head, b"connection").lower() == "close":
-            self.close()
-        else:
-            self._load.available(self)
 
 
 def summarise(responses: Iterable[Response]) -> Summary:
@@ -325,21 +284,3 @@ def _request_head(host: str, cohort: Cohort) -> bytes:
     headers = {"host": host, "user-agent": "meshshift-lab-load", **cohort.headers}
     lines = [f"GET {cohort.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _header(head: bytes, name: bytes) -> str:
-    start = head.lower().find(b"\r\n" + name + b":")
-    if start < 0:
-        return ""
-    end = head.find(b"\r\n", start + 2)
-    line = head[start + 2 : end if end >= 0 else len(head)]
-    return line.partition(b":")[2].strip().decode("latin-1")
-
-
-def _body_end(head: bytes, buffer: bytes, start: int) -> int | None:
-    """Where the answer ends in the buffer, or None while it is not complete."""
-    if _header(head, b"transfer-encoding").lower() == "chunked":
-        end = buffer.find(b"0\r\n\r\n", start)
-        return end + 5 if end >= 0 else None
-    end = start + int(_header(head, b"content-length") or 0)
-    return end if len(buffer) >= end else None

@@ -142,6 +142,17 @@ def desired_replicas(deployment: Document) -> int:
     return 1 if replicas is None else int(replicas)
 
 
+def rolled_out(deployment: Document) -> bool:
+    """What `kubectl rollout status` waits for."""
+    status, desired = deployment.get("status") or {}, desired_replicas(deployment)
+    return bool(
+        status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
+        and status.get("updatedReplicas", 0) == desired
+        and status.get("replicas", 0) == desired
+        and status.get("availableReplicas", 0) == desired
+    )
+
+
 def _condition(known: Document | None, kind: str, holds: bool, reason: str, message: str, now: str) -> Document:
     status = "True" if holds else "False"
     same = known is not None and known["status"] == status

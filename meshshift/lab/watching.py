@@ -127,7 +127,7 @@ class Watched:
                         self.drop(document)
                     else:
                         self.put(document)
-            except ApiFailure as failure:
+            except (ApiFailure, ValueError) as failure:  # ValueError: a line that is cut off, or no JSON
                 logger.info("watch on %s: %s; listing again", self._resource.plural, failure)
                 await asyncio.sleep(_RETRY)
 

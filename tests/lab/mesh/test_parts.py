@@ -13,7 +13,7 @@ import yaml
 
 from meshshift.adapters.kube import PODS
 from meshshift.lab import children
-from meshshift.lab.lab import as_flags
+from meshshift.lab.controller import as_flags, controller_command
 from meshshift.lab.node import Addresses
 from meshshift.lab.probes import Probe, container_environment
 from meshshift.lab.sample import read_documents, sample_directory, version_of
@@ -139,6 +139,12 @@ async def test_the_end_of_an_object_does_not_take_its_successor_along() -> None:
 def test_settings_become_flags() -> None:
     settings = {"log_level": "debug", "leader_election": False, "once": True, "context": None, "settle": "1s"}
     assert as_flags(settings) == ["--log-level", "debug", "--no-leader-election", "--once", "--settle", "1s"]
+
+
+def test_settings_win_over_the_labs_own() -> None:
+    command = controller_command({"scrape_interval": "5s"})
+    assert command[command.index("--scrape-interval") + 1] == "5s"
+    assert "--no-leader-election" in command
 
 
 def test_the_sample_mesh_begins_with_its_namespace_and_leaves_the_shift_to_people() -> None:
