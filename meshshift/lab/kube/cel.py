@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from meshshift.lab.kube.documents import Document
 
 OLD_SELF = re.compile(r"\boldSelf\b")
+MISSING_KEY = re.compile(r"no such member in mapping: '(.*)'")
 
 
 class RuleError(ValueError):
@@ -64,8 +65,9 @@ class Rule:
         try:
             holds = bool(self.program.evaluate(activation))
         except CELEvalError as error:
-            cause = str(error.args[0]) if error.args else str(error)
-            return self._error(f"{cause} evaluating rule: {self._text(activation)}", value, path)
+            cause = MISSING_KEY.sub(r"no such key: \1", str(error.args[0]) if error.args else str(error))
+            detail = f"{cause} evaluating rule: {self.message or self.source}"
+            return invalid_value(path or "<nil>", json_type(value), detail)
         return None if holds else self._error(self._text(activation), value, path)
 
     def _text(self, activation: dict[str, Any]) -> str:

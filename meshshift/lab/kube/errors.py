@@ -45,10 +45,11 @@ class FieldError:
 
 
 def shown(value: Any) -> str:
-    """Render a rejected value the way Go's field errors do: quoted strings, bare numbers, JSON for the rest."""
-    if value is None:
-        return '"null"'
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Render a rejected value the way Go's field errors do: quoted strings, bare numbers, Go's JSON for the rest."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    if isinstance(value, str):
+        return text
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
 def _with_detail(title: str, detail: str) -> str:
@@ -82,18 +83,20 @@ def forbidden_field(field: str, detail: str) -> FieldError:
 
 def not_supported(field: str, value: Any, supported: Sequence[Any]) -> FieldError:
     """The value is not one of the enumerated ones."""
-    listed = ", ".join(shown(str(item) if isinstance(item, str) else item) for item in supported)
+    listed = ", ".join(shown(item if isinstance(item, str) else json.dumps(item)) for item in supported)
     return FieldError("FieldValueNotSupported", field, f"Unsupported value: {shown(value)}: supported values: {listed}")
 
 
 def too_long(field: str, limit: int) -> FieldError:
     """The string has too many bytes."""
-    return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {limit} bytes")
+    bytes_word = "byte" if limit == 1 else "bytes"
+    return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {limit} {bytes_word}")
 
 
 def too_many(field: str, actual: int, limit: int) -> FieldError:
     """The list or map has too many entries."""
-    return FieldError("FieldValueTooMany", field, f"Too many: {actual}: must have at most {limit} items")
+    items_word = "item" if limit == 1 else "items"
+    return FieldError("FieldValueTooMany", field, f"Too many: {actual}: must have at most {limit} {items_word}")
 
 
 class StatusError(Exception):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NOT_CHECKED = (
-    '<nil>: Invalid value: "null": some validation rules were not checked because the object was invalid; '
+    "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation"
 )
 
@@ -91,7 +91,7 @@ async def test_a_deleted_definition_takes_its_objects_and_is_served_no_more(api:
         (
             {"type": "array", "maxItems": 1, "items": {"type": "integer"}},
             [1, 2],
-            "spec.f: Too many: 2: must have at most 1 items",
+            "spec.f: Too many: 2: must have at most 1 item",
         ),
         (
             {"type": "string", "format": "date-time"},
@@ -153,6 +153,19 @@ async def test_an_int_or_string_is_either(api: Api) -> None:
     assert (await api.widget("a", {"port": 80}))["spec"] == {"port": 80}
     assert (await api.widget("b", {"port": "http"}))["spec"] == {"port": "http"}
     assert "must be of type integer,string" in (await refused(api, {"port": 1.5}))["message"]
+
+
+async def test_a_null_where_none_is_allowed_counts_as_absent(api: Api) -> None:
+    await api.define_widgets(object_of(size={"type": "integer"}, note={"type": "string", "nullable": True}))
+    assert (await api.widget("w", {"size": None, "note": None}))["spec"] == {"note": None}
+
+
+async def test_a_rule_that_fails_to_run_says_so(api: Api) -> None:
+    schema = object_of(a={"type": "integer"}, b={"type": "integer"})
+    await api.define_widgets(schema | {"x-kubernetes-validations": [{"rule": "self.a < self.b", "message": "a < b"}]})
+    message = (await refused(api, {"a": 1}))["message"]
+    assert 'spec: Invalid value: "object": no such' in message
+    assert message.endswith("evaluating rule: a < b")
 
 
 async def test_unknown_fields_are_pruned(api: Api) -> None:
