@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -84,6 +85,16 @@ def test_a_refusal_has_code_reason_and_message() -> None:
         "NotFound",
         'services "web" not found',
     )
+
+
+def test_a_crowded_namespace_is_deleted_with_everything_in_it() -> None:
+    store = Store()
+    store.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "crowd"}})
+    for number in range(sys.getrecursionlimit()):
+        meta = {"name": f"m{number}", "namespace": "crowd"}
+        store.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
+    assert store.delete("ns", "crowd")[1]
+    assert store.list("cm") == []
 
 
 async def test_a_server_that_went_away_comes_back_at_its_address_with_its_objects() -> None:
