@@ -63,7 +63,12 @@ OPTIONS = (
         default="5s",
     ),
     _setting("--resync", "How often all that is watched is listed afresh.", type=DURATION, default="5m"),
-    _setting("--workers", "Shifts looked at side by side.", type=click.IntRange(min=1), default=8),
+    _setting(
+        "--workers",
+        "Shifts looked at side by side; those whose telemetry is due together share queries.",
+        type=click.IntRange(min=1),
+        default=256,
+    ),
     _setting(
         "--leader-election/--no-leader-election",
         "Take a Lease before working, so that replicas may stand by.",

@@ -28,7 +28,7 @@ from meshshift.core.progressing import (
 from meshshift.core.restoring import restoring
 from meshshift.core.run import Hold, Phase, Run
 from meshshift.core.spec import OnDelete
-from meshshift.core.telemetry import Tick
+from meshshift.core.telemetry import BadData, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,11 @@ def invalid(problem: Problem, run: Run | None) -> Decision:
 
 
 def _learn(observation: Observation) -> Run | None:
-    """Add what telemetry brought to the run's evidence, each window once, with what was known before it."""
+    """Add what telemetry brought to the run's evidence, each window once, with what was known before it.
+
+    If what cannot be read is at the beginning of the window, no later end will mend it: after two intervals in which it
+    held the shift it is passed over.
+    """
     run, tick = observation.run, observation.telemetry
     if run is None or run.phase.ended:
         return run
@@ -67,6 +71,9 @@ def _learn(observation: Observation) -> Run | None:
         since = observation.endpoints.canary_ready_since
         warming_up = since is not None and tick.end < since + run.spec.analysis.warmup
         return replace(run, evidence=run.evidence.see(tick, warming_up=warming_up))
+    latest = observation.now - observation.timing.lag
+    if isinstance(tick, BadData) and latest - run.evidence.until > 2 * run.spec.analysis.judge.interval:
+        return replace(run, evidence=run.evidence.skip_to(latest))
     return run
 
 

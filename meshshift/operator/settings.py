@@ -28,7 +28,7 @@ class Settings:
     cluster_domain: str = "cluster.local"
     settle: float = 5.0
     resync: float = 300.0
-    workers: int = 8
+    workers: int = 256
     leader_election: bool = True
     leader_namespace: str = "meshshift-system"
     bind: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod

@@ -381,3 +381,16 @@ def test_a_subset_in_another_rule_of_the_host_is_found() -> None:
     simulation.mesh.put(other)
     simulation.run(600, until=ended)
     assert simulation.phase == "Succeeded", simulation.status["message"]
+
+
+def test_a_counter_that_is_not_a_number_holds_and_is_passed_over() -> None:
+    simulation = begun()
+    simulation.run(100, until=at_weight(5))
+    counted = simulation.traffic.counts["v1", "200"]
+    simulation.traffic.counts["v1", "200"] = float("nan")
+    simulation.run(20, until=lambda s: s.status["reason"] == "TelemetryUnusable")
+    simulation.run(8)
+    assert (simulation.status["reason"], simulation.weight) == ("TelemetryUnusable", 5)
+    simulation.traffic.counts["v1", "200"] = counted
+    simulation.run(600, until=ended)
+    assert simulation.phase == "Succeeded", simulation.status["message"]
