@@ -42,13 +42,16 @@ def _of(course: Course) -> Iterator[Check]:
     act, expected, status = course.act, course.act.expected, course.last
     ending = ENDINGS.get(expected.phase, str(expected.phase))
     reached = status.phase is expected.phase and status.reason == expected.reason
-    seen = f"{status.phase or 'no phase'}, {status.reason or 'no reason'}: {status.message or 'no message'}"
+    seen = f"{status.phase or 'no phase'}, {status.reason or 'no reason'}"
+    if not reached:
+        seen += f": {status.message or 'no message'}"
     if not course.ended:
         seen = f"not over after {act.timeout:g} s: {seen}"
     yield Check(f"{act.title} is {ending}", reached, seen)
     if expected.blames:
-        blamed = expected.blames in (status.message or "").partition(" proven worse")[0]
-        yield Check(f"{act.title} is {ending} because of {expected.blames}", blamed, status.message or "no message")
+        blamed = f"{expected.blames} proven worse" in (status.message or "")
+        seen = "proven worse" if blamed else status.message or "no message"
+        yield Check(f"{act.title} is {ending} because of {expected.blames}", blamed, seen)
     if expected.peak < 100:
         claim = f"{act.canary.name} never has more than {expected.peak}% of the traffic"
         yield Check(claim, course.peak <= expected.peak, f"at most {course.peak}%")

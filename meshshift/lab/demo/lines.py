@@ -52,7 +52,7 @@ class Lines:
     def _show_aside(self, frame: Frame) -> bool:
         changed = bool(frame.aside) != bool(self._aside)
         if changed:
-            self._line(frame, "scenario", "", frame.aside or "telemetry is back")
+            self._line(frame, "scenario", "", frame.aside or "Prometheus answers again")
         self._aside = frame.aside
         return changed
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from meshshift.lab.demo.view import screen
 
@@ -25,7 +26,10 @@ class LiveScreen:
 
     def say(self, text: str) -> None:
         """Print the text above whatever comes next."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        styled = Text(text)
+        styled.highlight_regex(r"(?m)^PASSED.*", "bold green")
+        styled.highlight_regex(r"FAILED.*", "bold red")
+        self._console.print(styled, soft_wrap=True)
 
     def show(self, frame: Frame) -> None:
         """Redraw."""

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from meshshift.lab.demo.tally import Traffic
     from meshshift.lab.lab import Lab
 
-_REFRESH = 0.25
+_REFRESH = 0.5
 _RATE_WINDOW = 2.0
 _QUIET = 0.3
 _DRAIN_TIMEOUT = 10.0
+_TELEMETRY_TIMEOUT = 30.0
+_SCRAPED = "max(count_over_time(istio_requests_total[1m])) >= 6"
 
 
 class StageError(RuntimeError):
@@ -74,6 +76,7 @@ class Stage:
     async def play(self, scenario: Scenario) -> tuple[tuple[Course, ...], Traffic, tuple[Check, ...]]:
         """Play all acts; returns what was seen of each, all requests, and the verdict."""
         courses: list[Course] = []
+        await self._await_telemetry()
         for act in scenario.acts:
             courses.append(await self._act(act, len(courses) + 1, len(scenario.acts)))
             if courses[-1].last.phase is not act.expected.phase:
@@ -103,6 +106,16 @@ class Stage:
             self._display.finish()
         return self._course(act, before)
 
+    async def _await_telemetry(self) -> None:
+        """Begin where a cluster is that has been up for a while: with a service that Prometheus knows."""
+        if self._lab.prometheus is None:
+            raise StageError("the lab has no Prometheus, and a shift is judged by telemetry")
+        async with asyncio.timeout(_TELEMETRY_TIMEOUT):
+            while True:
+                if await self._lab.prometheus.query(_SCRAPED):
+                    return
+                await asyncio.sleep(_REFRESH)
+
     async def _deploy(self, act: Act) -> None:
         version = act.canary
         self._display.say(f"\ndeploying {NAME} {version.name} ({version.words})")
@@ -123,7 +136,7 @@ class Stage:
         try:
             while self._elapsed - started < outage.seconds:
                 self._outage = (started, self._elapsed)
-                self._aside = f"Prometheus does not answer, for {self._elapsed - started:.0f} s now"
+                self._aside = f"the scenario froze Prometheus {self._elapsed - started:.0f} s ago: it answers nothing"
                 await asyncio.sleep(_REFRESH)
         finally:
             self._aside = ""

@@ -69,7 +69,7 @@ class Act:
     promise: str
     expected: Expectation
     outage: Outage | None = None
-    timeout: float = 120.0
+    timeout: float = 150.0
 
     @property
     def title(self) -> str:

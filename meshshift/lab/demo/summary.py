@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from meshshift.core.run import Phase
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from meshshift.lab.demo.checks import Check
     from meshshift.lab.demo.course import Course
     from meshshift.lab.demo.tally import Traffic
+
+_COLUMNS = 79
 
 
 def summary(courses: Sequence[Course], total: Traffic, checks: Sequence[Check]) -> str:
@@ -28,28 +31,34 @@ def _shifts(courses: Sequence[Course]) -> Iterator[str]:
         ending = ENDINGS.get(phase, "not over") if phase else "never begun"
         decided = f"decided after {course.decided_at:.0f} s" if course.decided_at is not None else "undecided"
         yield f"  {course.act.title}  {ending.upper()}, {decided}; {course.act.canary.name} had at most {course.peak}%"
-        yield f"           {course.last.message or ''}"
+        yield from _wrap(course.last.message or "no message", " " * 11)
 
 
 def _requests(courses: Sequence[Course], total: Traffic) -> Iterator[str]:
     yield "REQUESTS"
-    yield f"  sent                         {total.sent:>9,}"
+    yield _row("sent", total.sent)
     versions = ", ".join(f"{name} {count:,}" for name, count in sorted(total.failed.items())) or "none"
-    yield f"  errors of the app itself     {total.failed_by_app:>9,}   ({versions})"
+    yield _row("errors of the app itself", total.failed_by_app, versions)
     for course in courses:
         if course.last.phase is Phase.ROLLED_BACK:
             name = course.act.canary.name
             failed, of = course.traffic.failed.get(name, 0), course.traffic.answered.get(name, 0)
-            yield f"  … of {name} until rolled back   {failed:>9,}   (of {of:,} that it answered)"
-    yield f"  failed because of shifting   {total.lost:>9,}   (no cluster, endpoint, route or connection)"
+            yield _row(f"… of {name} until rolled back", failed, f"of {of:,} that it answered")
+    yield _row("failed because of shifting", total.lost, "no cluster, endpoint, route or connection")
+
+
+def _row(what: str, count: int, remark: str = "") -> str:
+    return f"  {what:<28} {count:>9,}" + (f"   ({remark})" if remark else "")
 
 
 def _claims(checks: Sequence[Check]) -> Iterator[str]:
     yield "CHECKS"
     for one in checks:
-        yield f"  {'ok    ' if one.holds else 'FAILED'}  {one.claim}" + (
-            f": {one.seen}" if not one.holds else f" ({one.seen})" if len(one.seen) <= 60 else ""
-        )
+        yield from _wrap(f"{'ok    ' if one.holds else 'FAILED'}  {one.claim} ({one.seen})", "  ", " " * 10)
     failed = [one.claim for one in checks if not one.holds]
     yield ""
     yield f"FAILED: {'; '.join(failed)}" if failed else f"PASSED: all {len(checks)} checks hold"
+
+
+def _wrap(text: str, first: str, later: str = "") -> list[str]:
+    return textwrap.wrap(text, _COLUMNS, initial_indent=first, subsequent_indent=later or first, break_on_hyphens=False)

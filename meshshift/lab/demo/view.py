@@ -57,11 +57,12 @@ def _header(frame: Frame, columns: int) -> list[Text]:
     colour = _COLOURS.get(status.phase, "bold cyan") if status.phase else "bold cyan"
     colour = "bold yellow" if status.reason in _HOLDING else colour
     message = status.message or "waiting for the controller"
-    first, *rest = textwrap.wrap(message, columns - 15) or [""]
+    first, *rest = _wrap(message, columns - 16)
     words = [Text.assemble((f" {phase:<12}  ", colour), first), *(Text(" " * 15 + line) for line in rest[:2])]
     words += [Text("")] * (2 - len(words))
     aside = [Text(f" !! {frame.aside}", style="bold black on yellow")] if frame.aside else []
-    return [Text(title + place.rjust(columns - len(title)), style="bold reverse"), *words, *aside]
+    head = f"{title:<{columns - len(place)}.{columns - len(place)}}{place}"
+    return [Text(head, style="bold reverse"), *words, *aside]
 
 
 def _weights(frame: Frame, columns: int) -> list[Text]:
@@ -81,7 +82,7 @@ def _weights(frame: Frame, columns: int) -> list[Text]:
 
 def _share(label: str, value: float | None, length: int) -> Text:
     if value is None:
-        return Text.assemble(f" {label:<14}", ("not known yet", "dim"))
+        return Text.assemble(f" {label:<14}", ("not counted yet", "dim"))
     return Text.assemble(f" {label:<14}", *_bar(value / 100, length, "cyan"), f" {value:5.1f}%")
 
 
@@ -110,14 +111,14 @@ def _evidence(frame: Frame, columns: int) -> list[Text]:
     if not frame.status.evidence:
         return [*lines, Text(" learning how the service behaves before anything moves", style="dim")]
     target = _next_weight(frame)
-    proof = f"enough requests for {target}%?" if target else "enough requests?"
+    proof = f"proof that {target}% is safe" if target else "proof"
     spare = max(0, columns - 80) // 2
     lines.append(
-        Text(f" {'bad answers':<13} {canary:>6} {stable:>6}   {proof:<{31 + spare}}alarm", style="dim"),
+        Text(f" {'bad answers':<13} {canary:>6} {stable:>6}   {proof:<{32 + spare}}alarm", style="dim"),
     )
     for one in frame.status.evidence:
         lines += _indicator(one, spare, columns)
-    explanation = f" alarm full = proven worse than tolerated: everything back to {stable}"
+    explanation = f" a full alarm brings everything back to {stable}; it errs for 1 good version in 100 at most"
     return [*lines, Text(explanation, style="dim")]
 
 
@@ -127,13 +128,14 @@ def _indicator(one: EvidenceStatus, spare: int, columns: int) -> list[Text]:
     row = Text.assemble(
         f" {one.indicator:<13} {_rate(one.canary_rate):>6} {_rate(one.stable_rate):>6}   ",
         *_bar(share, 10 + spare, "green"),
-        f" {proof:<20}",
+        f" {proof:<21.21}",
         *_bar(alarm, 8 + spare, colour),
         (f" {word}", colour),
     )
     if not one.note:
         return [row]
-    return [row, Text(f"   {textwrap.shorten(one.note, columns - 4, placeholder=' …')}", style="dim")]
+    note = f"bad = {one.note}" if one.note.startswith("failed") else one.note
+    return [row, Text(f"   {textwrap.shorten(note, columns - 4, placeholder=' …')}", style="dim")]
 
 
 def _alarm(one: EvidenceStatus) -> tuple[float, str, str]:
@@ -153,14 +155,18 @@ def _proof(one: EvidenceStatus) -> tuple[float, str]:
     if one.requests_needed is None:
         return 0.0, "not at these rates"
     if not one.requests_needed:
-        return 1.0, f"yes: {one.canary_requests:,.0f}"
+        return 1.0, f"{one.canary_requests:,.0f}: enough"
     total = one.canary_requests + one.requests_needed
-    return one.canary_requests / total, f"{one.canary_requests:,.0f} of ~{total:,.0f}"
+    return one.canary_requests / total, f"{one.canary_requests:,.0f} of ~{total:,.0f} requests"
 
 
 def _next_weight(frame: Frame) -> int | None:
     weight = frame.status.weights.desired if frame.status.weights else 0
     return next((step for step in (*STEPS, 100) if step > weight), None)
+
+
+def _wrap(text: str, columns: int) -> list[str]:
+    return textwrap.wrap(text, columns, break_on_hyphens=False) or [""]
 
 
 def _rate(percent: float | None) -> str:
@@ -174,7 +180,7 @@ def _past(frame: Frame, columns: int, room: int) -> list[Text]:
     blocks: list[list[Text]] = []
     for at, entry in reversed(frame.turns()):
         style = _COLOURS.get(entry.phase, "")
-        wrapped = textwrap.wrap(entry.message, columns - 8) or [""]
+        wrapped = _wrap(entry.message, columns - 9)
         block = [Text.assemble((f" {clock(at):>5}  ", "dim"), (wrapped[0], style))]
         block += [Text(" " * 8 + line, style=style) for line in wrapped[1:]]
         if sum(map(len, blocks)) + len(block) > room:
@@ -187,7 +193,7 @@ def _traffic(frame: Frame) -> Text:
     traffic = frame.traffic
     lost = "bold red" if traffic.lost else "bold green"
     return Text.assemble(
-        f" {frame.per_second:.0f} requests/s   {traffic.sent:,} sent   {traffic.failed_by_app:,} errors of the app   ",
+        f" {frame.per_second:.0f}/s   {traffic.sent:,} sent   {traffic.failed_by_app:,} errors of the app   ",
         (f"failed because of shifting: {traffic.lost:,}", lost),
     )
 

@@ -24,7 +24,7 @@ SCENARIO = Scenario(
                 said=frozenset({"TelemetryUnavailable", "TelemetryStale"}),
             ),
             outage=Outage(at_weight=10, seconds=25.0),
-            timeout=150.0,
+            timeout=180.0,
         ),
     ),
 )
