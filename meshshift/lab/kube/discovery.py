@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshshift.lab.kube.kinds import version_priority
-
 if TYPE_CHECKING:
     from meshshift.lab.kube.documents import Document
     from meshshift.lab.kube.kinds import Kind, Registry
@@ -101,7 +99,6 @@ def aggregated(registry: Registry, groups: list[str]) -> Document:
 
 
 def _group(registry: Registry, group: str) -> Document:
-    versions = sorted({kind.version for kind in registry if kind.group == group}, key=version_priority)
     return {
         "metadata": {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None},
         "versions": [
@@ -110,7 +107,7 @@ def _group(registry: Registry, group: str) -> Document:
                 "freshness": "Current",
                 "resources": [_discovered(kind) for kind in registry.within(group, version)],
             }
-            for version in versions
+            for version in registry.versions(group)
         ],
     }
 

@@ -122,3 +122,11 @@ async def test_an_entry_that_another_manager_edits_keeps_its_key(api: Api) -> No
     after = await api.patch(path, intent, APPLY, fieldManager="one")
     kept = {one["name"]: one["image"] for one in after["spec"]["template"]["spec"]["containers"]}
     assert kept == {"web": "web:1", "side": "side:2"}
+
+
+async def test_an_intent_for_another_version_conflicts(api: Api) -> None:
+    first = await api.patch(api.config_maps("a"), config_map({"x": "1"}), APPLY, fieldManager="one")
+    await api.patch(api.config_maps("a"), config_map({"x": "2"}), APPLY, fieldManager="one")
+    stale = config_map({"x": "3"})
+    stale["metadata"]["resourceVersion"] = first["metadata"]["resourceVersion"]
+    refusal(await api.send_patch(api.config_maps("a"), stale, APPLY, fieldManager="one"), 409, "Conflict")

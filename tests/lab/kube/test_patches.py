@@ -166,3 +166,8 @@ async def test_status_writes_are_recorded_apart(api: Api) -> None:
     await api.patch(f"{api.widgets('w')}/status", {"status": {"phase": "On"}}, fieldManager="controller")
     found = owners(await api.get(api.widgets("w")))
     assert found["controller", "Update", "status"] == {"f:status": {".": {}, "f:phase": {}}}
+
+
+async def test_nobody_owns_a_status_that_nobody_wrote(api: Api) -> None:
+    created = await api.create(api.path("deployments", prefix=DEPLOYMENTS), deployment("web"))
+    assert set(owners(created)["contract", "Update", ""]) == {"f:spec"}
