@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from meshshift.adapters.logs import fields
 from meshshift.adapters.turns import TurnFilter
-from meshshift.core.decision import Kind
-from meshshift.engine.report import QUIET, WARNINGS
+from meshshift.core.decision import QUIET, Kind
+from meshshift.engine.report import WARNINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from meshshift.core.run import Phase, Run
 
 
+QUIET = frozenset({"Dwell", "NotYetProven", "Learning", "Settling", "SettingWeight", "WeightSet", "Promoting"})
+"""Reasons of the daily course of a shift: shown in the status, not worth a line in its history or an Event."""
+
+
 class Kind(StrEnum):
     """What is being done, as the `kind` label of the decisions metric."""
 

@@ -178,7 +178,7 @@ class Evidence:
         With `next_weight` None nothing needs proof.  The first weight (from 0) is taken on faith: there can be no
         evidence yet.
         """
-        rung = None if next_weight is None or weight <= 0.0 else self._rung(next_weight)
+        rung = None if next_weight is None or weight <= 0.0 else self.rung(next_weight)
         parts = [course.indicator.share * course.evidence for course in self.courses]
         regression = sum(parts) * self.settings.false_rollback >= 1.0
         findings = tuple(self._finding(course, rung, weight) for course in self.courses)
@@ -192,8 +192,11 @@ class Evidence:
             culprit=loudest.indicator.name if regression else None,
         )
 
-    def _rung(self, weight: float) -> int | None:
-        """The loosest rung that keeps weight x excess within the budget; None if no canary at all could exceed it."""
+    def rung(self, weight: float) -> int | None:
+        """The rung that the canary must prove before it gets `weight`, a fraction above 0.
+
+        The loosest that keeps weight x excess within the budget; None if no canary at all could exceed it.
+        """
         budget = self.settings.harm_budget
         if weight < 1.0 and self.rps > 0.0:
             budget = max(budget, self.settings.spare_requests / (_TICKS_AT_RISK * self.settings.interval * self.rps))

@@ -51,10 +51,17 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pods:
-    endpoints: Endpoints
+class Arms:
+    """How the traffic of both subsets is recognised."""
+
     canary: Arm
     stable: Arm
+
+
+@dataclass(frozen=True, slots=True)
+class _Pods:
+    endpoints: Endpoints
+    arms: Arms
 
 
 async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: Timing, now: float) -> Observation:
@@ -63,7 +70,8 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
     mesh = _mesh(subject, world)
     service = world.services.get((subject.namespace, spec.service))
     pods = _pods(subject, world, mesh, service)
-    reading, warm = await _read(subject, pods, telemetry, timing, now)
+    service_id = ServiceId(subject.namespace, spec.service)
+    reading, warm = await read(subject.run, service_id, pods.arms, telemetry, timing, now)
     return Observation(
         now=now,
         timing=timing,
@@ -122,26 +130,24 @@ def _pods(subject: Subject, world: World, mesh: MeshView, service: Document | No
     ready = [since for pod in canary if (since := ready_since(pod)) is not None]
     stable_ready = sum(ready_since(pod) is not None for pod in stable)
     endpoints = Endpoints(stable_ready, len(ready), min(ready) if ready else None)
-    return _Pods(endpoints, arm_of(canary), arm_of(stable))
+    return _Pods(endpoints, Arms(arm_of(canary), arm_of(stable)))
 
 
-async def _read(
-    subject: Subject, pods: _Pods, telemetry: Telemetry, timing: Timing, now: float
+async def read(
+    run: Run | None, service: ServiceId, arms: Arms, telemetry: Telemetry, timing: Timing, now: float
 ) -> tuple[Reading | None, tuple[Tick, ...]]:
     """The window that is due, or the windows before the shift while the run has not learned from them yet."""
-    run = subject.run
     if run is None or run.phase.ended or run.phase in {Phase.ROLLING_BACK, Phase.PROMOTING}:
         return None, ()
     interval = run.spec.analysis.judge.interval
-    service = ServiceId(subject.namespace, run.spec.service)
     if not run.warmed:
         windows = warm_windows(interval, now, timing.lag)
-        readings = [await _window(service, window, pods, telemetry) for window in windows]
+        readings = [await _window(service, window, arms, telemetry) for window in windows]
         return _learned(readings)
     window = due_window(run.evidence.until, interval, now, timing.lag)
     if window is None or run.phase is Phase.PENDING:
         return None, ()
-    return await _window(service, window, pods, telemetry), ()
+    return await _window(service, window, arms, telemetry), ()
 
 
 def _learned(readings: list[Reading]) -> tuple[Reading | None, tuple[Tick, ...]]:
@@ -156,10 +162,10 @@ def _learned(readings: list[Reading]) -> tuple[Reading | None, tuple[Tick, ...]]
     return failure or (None if isinstance(readings[-1], Tick) else readings[-1]), ()
 
 
-async def _window(service: ServiceId, window: Window, pods: _Pods, telemetry: Telemetry) -> Reading:
+async def _window(service: ServiceId, window: Window, arms: Arms, telemetry: Telemetry) -> Reading:
     before = await telemetry.snapshots((service,), window.start)
     after = before if isinstance(before, QueryError) else await telemetry.snapshots((service,), window.end)
     if isinstance(before, QueryError) or isinstance(after, QueryError):
         error = before if isinstance(before, QueryError) else after
         return TelemetryFailure(error.reason, error.message)  # type: ignore[union-attr]
-    return difference(before[service], after[service], pods.canary, pods.stable)
+    return difference(before[service], after[service], arms.canary, arms.stable)

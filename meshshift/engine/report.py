@@ -19,6 +19,7 @@ from meshshift.api.status import (
     rfc3339,
     shorten,
 )
+from meshshift.core.decision import QUIET
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.weighted_route import observed_percent
 from meshshift.core.run import Phase
@@ -31,10 +32,9 @@ if TYPE_CHECKING:
     from meshshift.core.judge import Finding
     from meshshift.core.observation import Observation
 
-QUIET = frozenset({"Dwell", "NotYetProven", "Learning", "Settling", "SettingWeight", "WeightSet", "Promoting"})
-"""Reasons of the daily course of a shift: shown in the status, not worth a line in its history or an Event."""
-
-WARNINGS = frozenset({"RegressionProven", "CanaryLost", "StepTimeout", "Drifted", "StableNotReady", "WeightsMidWay"})
+WARNINGS = frozenset(
+    {"RegressionProven", "CanaryLost", "SubsetLost", "StepTimeout", "Drifted", "StableNotReady", "WeightsMidWay"}
+)
 
 
 def report(
