@@ -84,18 +84,10 @@ class Look:
         if isinstance(mesh.rule, Problem):
             return mesh.rule
         if mesh.stable_labels is None:
-            return self._no_subset("stable", spec.stable.name)
-        if mesh.canary_labels is None and self.run.phase is not Phase.PENDING:
-            return self._no_subset("canary", spec.canary.name)
+            rule, name = mesh.rule["metadata"]["name"], spec.stable.name
+            text = f"spec.stable.subset: DestinationRule {rule} has no subset {name!r}; add it there"
+            return Problem(Reason.SUBSET_NOT_FOUND, text)
         return None
-
-    def _no_subset(self, arm: str, name: str) -> Problem:
-        rule = (self.rule or {}).get("metadata", {}).get("name", "")
-        return Problem(
-            Reason.SUBSET_NOT_FOUND,
-            f"spec.{arm}.subset: DestinationRule {rule} has no subset {name!r}; add it there"
-            + (", or give spec.canary.labels so that it can be added" if arm == "canary" else ""),
-        )
 
     @cached_property
     def strange_routes(self) -> tuple[WeightedRoute, ...]:

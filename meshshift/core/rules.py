@@ -70,7 +70,8 @@ def _learn(observation: Observation) -> Run | None:
     if isinstance(tick, Tick) and run.warmed:
         since = observation.endpoints.canary_ready_since
         warming_up = since is not None and tick.end < since + run.spec.analysis.warmup
-        return replace(run, evidence=run.evidence.see(tick, warming_up=warming_up))
+        deficit, judged = run.deficit.see(tick, run.desired / 100)
+        return replace(run, deficit=deficit, evidence=run.evidence.see(judged, warming_up=warming_up))
     latest = observation.now - observation.timing.lag
     if isinstance(tick, BadData) and latest - run.evidence.until > 2 * run.spec.analysis.judge.interval:
         return replace(run, evidence=run.evidence.skip_to(latest))
@@ -161,15 +162,20 @@ def weights_drifted(look: Look) -> Decision | None:
 
 
 def canary_not_ready(look: Look) -> Decision | None:
-    """No ready pod behind the canary: with weight on it users fail for certain (503 UH), so it goes back at once."""
-    if look.seen.endpoints.canary_ready > 0 or look.run.phase is Phase.PENDING:
+    """Nothing behind the canary: with weight on it users fail for certain (503 UH or NC), so it goes back at once."""
+    run, canary = look.run, look.canary
+    if run.phase is Phase.PENDING:
         return None
-    canary = look.canary
-    if look.run.desired == 0 and look.run.confirmed == 0:
-        message = f"waiting for a ready pod of subset {canary}"
-        return look.decide(Kind.WAIT, "CanaryNotReady", message, again=look.soon)
-    message = f"{look.weight_to(0)}: subset {canary} has no ready pod left"
-    return look.decide(Kind.ROLL_BACK, "CanaryLost", message, run=look.run.roll_back("CanaryLost", message))
+    if look.seen.mesh.canary_labels is None:
+        reason, lack = "SubsetLost", f"subset {canary} is no longer in the DestinationRule"
+    elif look.seen.endpoints.canary_ready == 0:
+        reason, lack = "CanaryLost", f"subset {canary} has no ready pod left"
+    else:
+        return None
+    if run.desired == 0 and run.confirmed == 0:
+        return look.decide(Kind.WAIT, "CanaryNotReady", f"waiting: {lack}", again=look.soon)
+    message = f"{look.weight_to(0)}: {lack}"
+    return look.decide(Kind.ROLL_BACK, reason, message, run=run.roll_back(reason, message))
 
 
 RULES: tuple[Callable[[Look], Decision | None], ...] = (

@@ -8,10 +8,11 @@ written by somebody else and is drift.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from meshshift.core.deficit import Deficit
 from meshshift.core.spec import Pause, SetWeight, ShiftSpec, Step
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Run:
     `settle_until` keeps the next mesh edit from following the last too closely; None when nothing settles.
     `added_subset` is set before the canary's subset is added to the DestinationRule, so that the way back removes it.
     `restart` makes the way back end in a new run (the spec changed meanwhile).
+    `deficit` counts what the canary was to get since the weight was set, and did not.
     `skip` is a person's promotion that still has to be carried out.
     """
 
@@ -91,6 +93,7 @@ class Run:
     skip: Skip | None = None
     outcome: Outcome | None = None
     restart: bool = False
+    deficit: Deficit = field(default_factory=Deficit)
     ended: float | None = None
 
     @property
@@ -119,7 +122,8 @@ class Run:
 
     def confirm(self, now: float) -> Run:
         """The mesh says `desired`: data from before this instant belongs to the old weight and is not looked at."""
-        return replace(self, confirmed=self.desired, weight_since=now, evidence=self.evidence.skip_to(now))
+        evidence = self.evidence.skip_to(now)
+        return replace(self, confirmed=self.desired, weight_since=now, evidence=evidence, deficit=Deficit())
 
     def roll_back(self, reason: str, message: str, *, restart: bool = False) -> Run:
         """Turn round; from here on only the way back is taken."""

@@ -38,10 +38,11 @@ class Killed(BaseException):
 
 @dataclass
 class Behaviour:
-    """How one version answers: the share of requests that fail and the share slower than 500 ms."""
+    """How one version answers: the shares of requests that fail, are slower than 500 ms, and reach nobody."""
 
     failing: float = 0.001
     slow: float = 0.005
+    unreachable: float = 0.0
 
 
 @dataclass
@@ -57,7 +58,9 @@ class Traffic:
         """Let `seconds` of traffic pass; failures are spread evenly, so a run is the same every time."""
         for version, share in shares.items():
             behaviour = self.versions.setdefault(version, Behaviour())
-            requests = self.rps * seconds * share
+            sent = self.rps * seconds * share
+            requests = sent * (1 - behaviour.unreachable)
+            self.counts["unknown", "503"] = self.counts.get(("unknown", "503"), 0.0) + sent - requests
             for name, part in (
                 ("200", 1 - behaviour.failing),
                 ("500", behaviour.failing),
@@ -258,7 +261,8 @@ class Simulation:
             return self.prometheus
         requests, durations = [], []
         for (version, name), value in self.traffic.at(at).items():
-            labels = {"pod": "client-0", "destination_workload": f"reviews-{version}", "response_code": "200"}
+            workload = "unknown" if version == "unknown" else f"reviews-{version}"
+            labels = {"pod": "client-0", "destination_workload": workload, "response_code": "200"}
             if name.startswith("le="):
                 durations.append(Series.of({**labels, "le": name.removeprefix("le=")}, value))
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from meshshift.engine.ports import QueryError
@@ -18,7 +20,7 @@ def begun(**spec: object) -> Simulation:
     return simulation
 
 
-def at_weight(percent: float):
+def at_weight(percent: float) -> Callable[[Simulation], bool]:
     return lambda simulation: simulation.weight == percent
 
 
@@ -394,3 +396,20 @@ def test_a_counter_that_is_not_a_number_holds_and_is_passed_over() -> None:
     simulation.traffic.counts["v1", "200"] = counted
     simulation.run(600, until=ended)
     assert simulation.phase == "Succeeded", simulation.status["message"]
+
+
+def test_losing_the_subset_rolls_back() -> None:
+    simulation = begun()
+    simulation.run(200, until=at_weight(25))
+    simulation.mesh.put(rule("v1"))
+    simulation.run(2)
+    assert simulation.weight == 0
+    assert simulation.reasons()[-1] == "SubsetLost"
+
+
+def test_a_canary_that_refuses_every_connection_is_rolled_back_although_no_series_names_it() -> None:
+    simulation = begun()
+    simulation.traffic.versions["v2"] = Behaviour(unreachable=1.0)
+    simulation.run(120, until=ended)
+    assert simulation.phase == "RolledBack", simulation.status["message"]
+    assert "success-rate proven worse" in simulation.status["message"]

@@ -64,6 +64,11 @@ def without_objects(simulation: Simulation) -> None:
         simulation.mesh.remove(kind, "reviews")
 
 
+def retarget(simulation: Simulation) -> None:
+    steps = {"canary": {"steps": [{"setWeight": 10}], "minStepDuration": "10s"}}
+    simulation.mesh.edit("TrafficShift", "reviews", lambda document: document["spec"].update(strategy=steps))
+
+
 SCENARIOS = (
     Scenario("promotion"),
     Scenario("rollback", arrange=failing),
@@ -83,21 +88,7 @@ SCENARIOS = (
         ((20, Simulation.delete),),
         lambda s: not s.exists,
     ),
-    Scenario(
-        "retarget",
-        script=(
-            (
-                40,
-                lambda s: s.mesh.edit(
-                    "TrafficShift",
-                    "reviews",
-                    lambda d: d["spec"].update(
-                        strategy={"canary": {"steps": [{"setWeight": 10}], "minStepDuration": "10s"}}
-                    ),
-                ),
-            ),
-        ),
-    ),
+    Scenario("retarget", script=((40, retarget),)),
 )
 
 
