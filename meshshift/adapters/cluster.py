@@ -1,7 +1,7 @@
 """The engine's reads and guarded writes, over `KubeClient`.
 
-Every patch tests the version it was decided on, so a write never lands on an object that somebody has changed since; the
-API server answers such a test with Conflict and the engine looks again.  One field manager is used throughout, so
+Every patch tests the version it was decided on, so a write never lands on an object that somebody has changed since;
+the API server answers such a test with Conflict and the engine looks again.  One field manager is used throughout, so
 `kubectl get --show-managed-fields` tells what meshshift wrote.
 """
 

@@ -90,8 +90,8 @@ def _already_there(look: Look) -> Decision | None:
     if any(share > 0 for share in shares) and look.run.confirmed is not None:
         shown = ", ".join(f"{route} at {float(route.percent):g}%" for route in look.routes)
         message = (
-            f"{look.canary} already receives part of the traffic ({shown}) although this run has not begun: set its weight "
-            "to 0, or annotate with meshshift.io/command: resume to begin from there"
+            f"{look.canary} already receives part of the traffic ({shown}) although this run has not begun: set its "
+            "weight to 0, or annotate with meshshift.io/command: resume to begin from there"
         )
         return look.decide(Kind.HOLD, "WeightsMidWay", message, stalled=True)
     return None
