@@ -60,9 +60,10 @@ def lab(
         from meshshift.lab.demo.live import LiveScreen
         from meshshift.lab.demo.run import FAILURES, Wish, run
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("meshshift"):
+        package = (error.name or "").partition(".")[0]
+        if package == "meshshift":
             raise
-        raise click.ClickException(f"{error.name} is not installed: pip install 'meshshift[lab]'") from error
+        raise click.ClickException(f"{package} is not installed: pip install 'meshshift[lab]'") from error
     chosen = SCENARIOS.get(scenario)
     wish = Wish(chosen, rate, kubeconfig, keep or chosen is None, directory, verbose)
     display = Lines() if plain or verbose or not sys.stdout.isatty() else LiveScreen()

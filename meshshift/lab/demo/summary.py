@@ -44,7 +44,7 @@ def _requests(courses: Sequence[Course], total: Traffic) -> Iterator[str]:
             name = course.act.canary.name
             failed, of = course.traffic.failed.get(name, 0), course.traffic.answered.get(name, 0)
             yield _row(f"… of {name} until rolled back", failed, f"of {of:,} that it answered")
-    yield _row("failed because of shifting", total.lost, "no cluster, endpoint, route or connection")
+    yield _row("failed because of shifting", total.lost, "no route, endpoint or connection")
 
 
 def _row(what: str, count: int, remark: str = "") -> str:

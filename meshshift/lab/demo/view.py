@@ -31,6 +31,7 @@ _COLOURS = {
     Phase.FAILED: "bold red",
     Phase.PAUSED: "bold yellow",
 }
+_BACK = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 _HOLDING = ("TelemetryUnavailable", "TelemetryStale", "TelemetryUnusable", "NoTraffic")
 _CALM = 1 / 3
 """An alarm above a third of its bar, in logarithms, keeps the canary from getting more traffic."""
@@ -82,7 +83,7 @@ def _weights(frame: Frame, columns: int) -> list[Text]:
 
 def _share(label: str, value: float | None, length: int) -> Text:
     if value is None:
-        return Text.assemble(f" {label:<14}", ("not counted yet", "dim"))
+        return Text.assemble(f" {label:<14}", ("not known yet", "dim"))
     return Text.assemble(f" {label:<14}", *_bar(value / 100, length, "cyan"), f" {value:5.1f}%")
 
 
@@ -90,8 +91,7 @@ def _steps(frame: Frame) -> Text:
     """The steps, with those behind, the one under way and those to come told apart."""
     status = frame.status
     weight = status.weights.desired if status.weights else 0
-    reached = max((entry.weight or 0 for _, entry in frame.turns()), default=weight)
-    back = status.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK}
+    reached, back = _reached(frame), status.phase in _BACK
     parts: list[str | tuple[str, str]] = [f" {'steps':<14}"]
     for step in (*STEPS, 100):
         if back:
@@ -114,20 +114,22 @@ def _evidence(frame: Frame, columns: int) -> list[Text]:
     proof = f"proof that {target}% is safe" if target else "proof"
     spare = max(0, columns - 80) // 2
     lines.append(
-        Text(f" {'bad answers':<13} {canary:>6} {stable:>6}   {proof:<{32 + spare}}alarm", style="dim"),
+        Text(f" {'bad answers':<12} {canary:>6} {stable:>6}   {proof:<{31 + spare}}alarm", style="dim"),
     )
     for one in frame.status.evidence:
         lines += _indicator(one, spare, columns)
-    explanation = f" a full alarm brings everything back to {stable}; it errs for 1 good version in 100 at most"
-    return [*lines, Text(explanation, style="dim")]
+    explanation = "a full alarm rolls back; it is wrong for at most 1 good version in 100"
+    if frame.status.phase in _BACK and "10^" in (frame.status.message or ""):
+        explanation = "evidence 10^3 is 1,000 to 1 for “worse than tolerated”; 10^2 rolls back"
+    return [*lines, Text(f" {explanation}", style="dim")]
 
 
 def _indicator(one: EvidenceStatus, spare: int, columns: int) -> list[Text]:
     alarm, word, colour = _alarm(one)
     share, proof = _proof(one)
     row = Text.assemble(
-        f" {one.indicator:<13} {_rate(one.canary_rate):>6} {_rate(one.stable_rate):>6}   ",
-        *_bar(share, 10 + spare, "green"),
+        f" {one.indicator:<12.12} {_rate(one.canary_rate):>6} {_rate(one.stable_rate):>6}   ",
+        *_bar(share, 9 + spare, "green"),
         f" {proof:<21.21}",
         *_bar(alarm, 8 + spare, colour),
         (f" {word}", colour),
@@ -144,7 +146,7 @@ def _alarm(one: EvidenceStatus) -> tuple[float, str, str]:
         return 0.0, "not known", "dim"
     share = max(0.0, one.worse / one.worse_bar)
     if share >= 1.0:
-        return 1.0, "proven worse", "bold red"
+        return 1.0, "proven", "bold red"
     return (share, "suspicious", "yellow") if share > _CALM else (share, "calm", "green")
 
 
@@ -161,8 +163,14 @@ def _proof(one: EvidenceStatus) -> tuple[float, str]:
 
 
 def _next_weight(frame: Frame) -> int | None:
-    weight = frame.status.weights.desired if frame.status.weights else 0
-    return next((step for step in (*STEPS, 100) if step > weight), None)
+    reached = _reached(frame)
+    return next((step for step in (*STEPS, 100) if step > reached), None)
+
+
+def _reached(frame: Frame) -> int:
+    """The most weight that the canary had in this act, in percent."""
+    now = frame.status.weights.desired if frame.status.weights else 0
+    return max(now, *(entry.weight or 0 for _, entry in frame.turns()), 0)
 
 
 def _wrap(text: str, columns: int) -> list[str]:
@@ -178,9 +186,11 @@ def _rate(percent: float | None) -> str:
 def _past(frame: Frame, columns: int, room: int) -> list[Text]:
     """The latest turns that fit, oldest first; each is shown whole or not at all."""
     blocks: list[list[Text]] = []
-    for at, entry in reversed(frame.turns()):
+    turns = frame.turns()
+    for number, (at, entry) in reversed(tuple(enumerate(turns))):
         style = _COLOURS.get(entry.phase, "")
-        wrapped = _wrap(entry.message, columns - 9)
+        again = number > 0 and turns[number - 1][1].message == entry.message
+        wrapped = _wrap(f"{entry.phase}: done" if again else entry.message, columns - 9)
         block = [Text.assemble((f" {clock(at):>5}  ", "dim"), (wrapped[0], style))]
         block += [Text(" " * 8 + line, style=style) for line in wrapped[1:]]
         if sum(map(len, blocks)) + len(block) > room:

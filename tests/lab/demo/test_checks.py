@@ -1,0 +1,117 @@
+"""The verdict: what passes, and which claim each deviation breaks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from meshshift.lab.demo.checks import check
+from meshshift.lab.demo.course import Course, Sight
+from meshshift.lab.demo.scenarios import SCENARIOS
+from meshshift.lab.demo.story import Scenario
+from meshshift.lab.demo.tally import NO_TRAFFIC, Traffic
+from tests.lab.demo.canned import HOLDING, TRAFFIC, outage_course, promoted_course, rolled_back_course, status
+
+SLOW = SCENARIOS["slow"].acts[0]
+
+
+def broken(*courses: Course, traffic: Traffic = TRAFFIC, scenario: Scenario | None = None) -> list[str]:
+    """The claims that do not hold."""
+    played = scenario or Scenario("any", "any", tuple(course.act for course in courses))
+    return [one.claim for one in check(played, courses, traffic) if not one.holds]
+
+
+def ended(course: Course, *sights: Sight) -> Course:
+    """The course with its last sight replaced."""
+    return replace(course, sights=(*course.sights[:-1], *sights))
+
+
+@pytest.mark.parametrize("course", [promoted_course(), rolled_back_course(), outage_course()])
+def test_what_went_as_expected_passes(course: Course) -> None:
+    assert broken(course) == []
+
+
+def test_a_rollback_of_a_good_version_is_a_failure() -> None:
+    other = ended(promoted_course(), Sight(40.0, status("RolledBack", "RegressionProven", "success-rate proven worse")))
+    assert broken(other) == ["v1 → v2 is promoted"]
+
+
+def test_the_right_phase_for_the_wrong_reason_is_a_failure() -> None:
+    other = ended(rolled_back_course(), Sight(13.0, status("RolledBack", "Aborted", "a person said so")))
+    assert broken(other) == ["v1 → v3 is rolled back"]
+
+
+def test_a_shift_that_never_ends_is_a_failure_that_says_for_how_long() -> None:
+    course = promoted_course()
+    course = replace(course, sights=course.sights[:3])
+    [found] = [one for one in check(SCENARIOS["good"], [course], TRAFFIC) if not one.holds]
+    assert found.seen.startswith("not over after 150 s: Progressing, ProvenNotWorse")
+
+
+def test_a_controller_that_says_nothing_is_a_failure() -> None:
+    assert broken(replace(promoted_course(), sights=())) == ["v1 → v2 is promoted"]
+
+
+def test_a_bad_version_with_too_much_traffic_is_a_failure_even_if_rolled_back() -> None:
+    course = rolled_back_course()
+    raised = Sight(5.0, status("Progressing", "ProvenNotWorse", "10% → 25%", 25))
+    course = replace(course, sights=(*course.sights[:2], raised, *course.sights[2:]))
+    assert broken(course) == ["v3 never has more than 10% of the traffic"]
+
+
+@pytest.mark.parametrize(
+    ("message", "claims"),
+    [
+        ("5% → 0%: latency proven worse: 7.8% of 243", []),
+        ("5% → 0%: success-rate proven worse: 7% of 243", ["v1 → v2 is rolled back because of latency"]),
+    ],
+)
+def test_the_slow_version_must_be_blamed_for_its_latency(message: str, claims: list[str]) -> None:
+    course = Course(SLOW, (Sight(20.0, status("RolledBack", "RegressionProven", message)),))
+    assert broken(course) == claims
+
+
+def test_moving_during_an_outage_is_a_failure() -> None:
+    course = outage_course()
+    moved = Sight(30.0, status("Progressing", "ProvenNotWorse", "10% → 25%", 25))
+    course = replace(course, sights=(*course.sights[:3], moved, *course.sights[3:]))
+    assert broken(course) == ["without telemetry the weight stays for at least 20 s"]
+
+
+def test_an_outage_that_never_came_is_a_failure() -> None:
+    assert broken(replace(outage_course(), outage=None)) == [
+        "without telemetry the weight stays for at least 20 s",
+        "the status says that telemetry is missing",
+    ]
+
+
+def test_holding_without_saying_why_is_a_failure() -> None:
+    course = outage_course()
+    quiet = status("Progressing", "NotYetProven", "not yet proven", 10)
+    silent = (replace(sight, status=quiet) if sight.status is HOLDING else sight for sight in course.sights)
+    assert broken(replace(course, sights=tuple(silent))) == ["the status says that telemetry is missing"]
+
+
+def test_an_act_that_was_not_reached_is_a_failure() -> None:
+    other = ended(promoted_course(), Sight(40.0, status("RolledBack", "RegressionProven", "proven worse")))
+    assert broken(other, scenario=SCENARIOS["demo"]) == ["v1 → v2 is promoted", "v2 → v3 is played"]
+
+
+@pytest.mark.parametrize(
+    ("traffic", "claim"),
+    [
+        (replace(TRAFFIC, misrouted={"NC": 1}), "no request failed because of shifting, says Envoy's access log"),
+        (replace(TRAFFIC, broken=1), "no request failed because of shifting, says Envoy's access log"),
+        (replace(TRAFFIC, foreign=1), "no request failed because of shifting, says the client"),
+        (
+            replace(TRAFFIC, unanswered=1, logged=TRAFFIC.sent - 1),
+            "no request failed because of shifting, says the client",
+        ),
+        (replace(TRAFFIC, logged=TRAFFIC.sent - 1), "both records hold every request"),
+        (replace(TRAFFIC, logged=TRAFFIC.sent + 1), "both records hold every request"),
+        (NO_TRAFFIC, "both records hold every request"),
+    ],
+)
+def test_a_single_lost_request_is_a_failure(traffic: Traffic, claim: str) -> None:
+    assert broken(promoted_course(), traffic=traffic) == [claim]
