@@ -68,7 +68,7 @@ class Question:
         alarm, objective, proofs = self.alarm, self.objective, self.proofs
         informed = self.baseline.seen > 0.0
         if alarm and informed:
-            margin = Margin(1.0 + settings.tolerance, settings.harm_budget / 10.0)
+            margin = tolerated(settings)
             logs = _against(canary, stable, rate, margin, refused_rate(settings, rate), least, phi)
             alarm = alarm.update(logs, tick.seconds, far)
         if objective and allowed_bad is not None:
@@ -89,6 +89,11 @@ class Question:
             stable=self.stable + stable,
         )
         return judged.learn(tick)
+
+
+def tolerated(settings: JudgeSettings) -> Margin:
+    """The alarm's margin: a canary within it is rolled back at most as often as promised."""
+    return Margin(1.0 + settings.tolerance, settings.harm_budget / 10.0)
 
 
 def rung_margin(settings: JudgeSettings, rung: int) -> Margin:

@@ -20,7 +20,6 @@ from meshshift.adapters.journals import DecisionLog, Journals
 from meshshift.adapters.kube import KubeClient
 from meshshift.adapters.metrics import CONTENT_TYPE, Metrics
 from meshshift.adapters.prometheus import PrometheusTelemetry
-from meshshift.adapters.prometheus_http import PrometheusSettings
 from meshshift.core.observation import Timing
 from meshshift.engine.failures import ApiFailure
 from meshshift.engine.queue import WorkQueue
@@ -28,10 +27,12 @@ from meshshift.engine.reconcile import Reconciler
 from meshshift.engine.world import Key, World
 from meshshift.operator.health import application, serve
 from meshshift.operator.leader import lead
+from meshshift.operator.settings import prometheus_settings
 from meshshift.operator.watches import Feed, quiet_settings, registry, relist
 from meshshift.operator.workers import Workers
 
 if TYPE_CHECKING:
+    from meshshift.adapters.prometheus_http import PrometheusSettings
     from meshshift.operator.settings import Settings
 
 log = logging.getLogger("meshshift.operator")
@@ -148,27 +149,10 @@ class _Queries:
         self.metrics.queried(kind, seconds, None if outcome == "ok" else outcome)
 
 
-def _prometheus(settings: Settings) -> PrometheusSettings:
-    """Raises OSError if the password file cannot be read, ValueError for settings that contradict each other."""
-    basic = None
-    if settings.prometheus_username is not None:
-        path = settings.prometheus_password_file
-        basic = (settings.prometheus_username, path.read_text().strip() if path else "")
-    return PrometheusSettings(
-        url=settings.prometheus_url,
-        bearer_token_file=settings.prometheus_token_file,
-        basic_auth=basic,
-        ca_file=settings.prometheus_ca_file,
-        timeout=settings.prometheus_timeout,
-        reporter=settings.reporter,
-        scrape_interval=settings.scrape_interval,
-    )
-
-
 async def run(settings: Settings) -> None:
     """Run a controller until it is told to stop; what cannot work is raised before anything is connected to."""
     logs.configure(settings.log_format, settings.log_level)
-    prometheus = _prometheus(settings)
+    prometheus = prometheus_settings(settings)
     async with await KubeClient.connect(settings.kubeconfig, settings.context) as client:
         with contextlib.suppress(asyncio.CancelledError):
             await Operator(settings, prometheus, client).run()

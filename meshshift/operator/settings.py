@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from meshshift.adapters.prometheus_http import PrometheusSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
-from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,30 @@ class Settings:
     cluster_domain: str = "cluster.local"
     settle: float = 5.0
     resync: float = 300.0
-    workers: int = 256
+    workers: int = 512
     leader_election: bool = True
     leader_namespace: str = "meshshift-system"
     bind: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     port: int = 8080
     log_format: str = "json"
     log_level: str = "info"
+
+
+def prometheus_settings(settings: Settings) -> PrometheusSettings:
+    """How Prometheus is reached.
+
+    Raises OSError if the password file cannot be read, ValueError for settings that contradict each other.
+    """
+    basic = None
+    if settings.prometheus_username is not None:
+        path = settings.prometheus_password_file
+        basic = (settings.prometheus_username, path.read_text().strip() if path else "")
+    return PrometheusSettings(
+        url=settings.prometheus_url,
+        bearer_token_file=settings.prometheus_token_file,
+        basic_auth=basic,
+        ca_file=settings.prometheus_ca_file,
+        timeout=settings.prometheus_timeout,
+        reporter=settings.reporter,
+        scrape_interval=settings.scrape_interval,
+    )

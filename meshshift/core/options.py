@@ -1,0 +1,60 @@
+"""What a person can do now: the commands that would not be refused, and what each would bring about.
+
+The commands themselves are carried out in `meshshift.core.commands`; a test holds the two together, so that nothing is
+offered that would be refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshshift.core.observation import CommandName
+from meshshift.core.run import Hold, Phase
+from meshshift.core.steps import FULL, describe
+
+if TYPE_CHECKING:
+    from meshshift.core.run import Run
+
+STRANGE = frozenset({"Drifted", "WeightsMidWay"})
+"""Reasons of a hold because somebody else wrote the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A command and what it would do."""
+
+    command: CommandName
+    effect: str
+
+
+def options(run: Run, reason: str) -> tuple[Option, ...]:
+    """The commands that make sense for a run whose status says `reason`."""
+    stable, canary = run.spec.stable.name, run.spec.canary.name
+    if run.phase in {Phase.ROLLED_BACK, Phase.FAILED}:
+        return (Option(CommandName.RETRY, "begin again with fresh evidence"),)
+    if run.phase in {Phase.SUCCEEDED, Phase.ROLLING_BACK}:
+        return ()
+    abort = Option(CommandName.ABORT, f"give {stable} all the traffic back")
+    if run.phase is Phase.PROMOTING:
+        return (abort,)
+    found = [*_resume(run, reason), abort]
+    if run.hold is Hold.REGRESSION or reason in STRANGE:
+        # A promotion would be taken note of, but these holds come before it.
+        return tuple(found)
+    if run.hold is None:
+        found.append(Option(CommandName.PAUSE, "stay here; a proven regression still rolls back"))
+    if run.upcoming is not None:
+        found.append(Option(CommandName.PROMOTE, f"go on without the proof: {describe(run.upcoming)}"))
+        found.append(Option(CommandName.PROMOTE_FULL, f"give {canary} {FULL}% without any proof"))
+    return tuple(found)
+
+
+def _resume(run: Run, reason: str) -> list[Option]:
+    if run.hold is Hold.REGRESSION:
+        return [Option(CommandName.RESUME, "go on from here with fresh evidence")]
+    if reason in STRANGE:
+        return [Option(CommandName.RESUME, f"set {run.desired}% again and go on")]
+    if run.hold is Hold.PERSON:
+        return [Option(CommandName.RESUME, "go on")]
+    return []

@@ -1,0 +1,111 @@
+"""Reading recorded telemetry for a replay, just as the controller would have read it then.
+
+Every look asks for the windows that the controller would have asked for at that instant, through the same port, and
+differences them with the same arithmetic; `meshshift.core.replay` decides.  Several settings can be replayed at once:
+windows that they share are asked for once by the port.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshshift.core.observation import TelemetryFailure
+from meshshift.core.replay import Gap, Moment, Playback, Stretch, Turn, gaps, silenced, stretches, turns
+from meshshift.core.telemetry import Tick
+from meshshift.engine.observe import read
+from meshshift.engine.ports import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshshift.core.observation import Timing
+    from meshshift.core.run import Run
+    from meshshift.core.spec import ShiftSpec
+    from meshshift.engine.observe import Arms
+    from meshshift.engine.ports import ServiceId, Telemetry
+
+
+class TelemetryLost(RuntimeError):
+    """Prometheus cannot be asked now; that says nothing about the recorded time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The recorded time to replay, unix seconds.
+
+    `ready_since`: when the canary's pods are taken to have become ready; `recorded`: the weights the mesh had, (since,
+    percent), if they are known.
+    """
+
+    start: float
+    end: float
+    ready_since: float
+    recorded: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a replay found.
+
+    `remarks`: what was left out because nobody speaks for a person; `measured`: the weights that were really there;
+    `unreached`: failed requests that reached neither arm; `other`: requests that reached workloads of neither arm.
+    """
+
+    run: Run | None
+    over: bool
+    until: float
+    remarks: tuple[str, ...]
+    turns: tuple[Turn, ...]
+    measured: tuple[Stretch, ...]
+    gaps: tuple[Gap, ...]
+    unreached: float
+    other: float
+
+
+async def replay(
+    spec: ShiftSpec,
+    service: ServiceId,
+    arms: Arms,
+    telemetry: Telemetry,
+    timing: Timing,
+    period: Period,
+    progress: Callable[[float], None] = lambda at: None,
+) -> Recording:
+    """Play the spec through the period; `progress` is told the instant of each look.  Raises TelemetryLost."""
+    free, remarks = silenced(spec)
+    playback = Playback(free, service.namespace, timing, period.ready_since, period.start, period.recorded)
+    moments: list[Moment] = []
+    ticks: list[Tick] = []
+    while not playback.over and playback.now <= period.end + timing.lag:
+        progress(playback.now)
+        reading, warm = await read(playback.run, service, arms, telemetry, timing, playback.now)
+        if isinstance(reading, TelemetryFailure):
+            raise TelemetryLost(reading.message)
+        at = playback.now
+        if isinstance(reading, Tick):
+            ticks.append(reading)
+        playback, decision = playback.look(reading, warm)
+        moments.append(Moment(at, reading, decision))
+    return Recording(
+        run=playback.run,
+        over=playback.over,
+        until=moments[-1].at if moments else period.start,
+        remarks=remarks,
+        turns=turns(moments),
+        measured=stretches(ticks),
+        gaps=gaps(moments),
+        unreached=sum(tick.unattributed.failed for tick in ticks),
+        other=sum(tick.other.total for tick in ticks),
+    )
+
+
+async def workloads(service: ServiceId, telemetry: Telemetry, period: Period) -> tuple[str, ...]:
+    """The workloads that answered for the service in the period, as telemetry names them.  Raises TelemetryLost."""
+    found: set[str] = set()
+    for at in (period.start, (period.start + period.end) / 2, period.end):
+        answer = await telemetry.snapshots((service,), at)
+        if isinstance(answer, QueryError):
+            raise TelemetryLost(answer.message)
+        found |= {dict(series.labels).get("destination_workload", "") for series in answer[service].requests}
+    return tuple(sorted(found - {"", "unknown"}))
