@@ -57,7 +57,8 @@ def _resume(look: Look, command: Command) -> Decision:
     if run.hold is Hold.REGRESSION:
         analysis = run.spec.analysis
         evidence = Evidence.begin(analysis.indicators, analysis.judge, at=look.seen.now)
-        fresh = replace(run, hold=None, outcome=None, evidence=evidence, warmed=False, step_since=look.seen.now)
+        began = look.seen.now
+        fresh = replace(run, hold=None, outcome=None, evidence=evidence, checks=(), warmed=False, step_since=began)
         return _accept(look, command, fresh, Kind.WAIT, f"resumed by {command.by} with fresh evidence")
     if look.strange_routes and not run.phase.ended:
         anew = replace(run, hold=None, confirmed=None, weight_since=None)

@@ -11,13 +11,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from meshshift.core.checking import CheckFinding
     from meshshift.core.judge import Assessment
     from meshshift.core.mesh.documents import Patch
     from meshshift.core.observation import Command
     from meshshift.core.run import Phase, Run
 
 
-QUIET = frozenset({"Dwell", "NotYetProven", "Learning", "Settling", "SettingWeight", "WeightSet", "Promoting"})
+QUIET = frozenset(
+    {"Dwell", "NotYetProven", "NotYetChecked", "Learning", "Settling", "SettingWeight", "WeightSet", "Promoting"}
+)
 """Reasons of the daily course of a shift: shown in the status, not worth a line in its history or an Event."""
 
 
@@ -71,4 +74,5 @@ class Decision:
     drifted: bool = False
     release: bool = False
     assessment: Assessment | None = None
+    checks: tuple[CheckFinding, ...] = ()
     command: CommandResult | None = None

@@ -102,13 +102,13 @@ class Evidence:
     def begin(cls, indicators: Sequence[Indicator], settings: JudgeSettings, at: float) -> "Evidence":
         """A fresh run that has looked at nothing before `at` (unix seconds).
 
-        Raises ValueError unless there is an indicator, names are unique and the shares sum to 1.
+        Without indicators it only keeps the time.  Raises ValueError unless names are unique and the shares sum to 1.
         """
         names = [indicator.name for indicator in indicators]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"indicators are named {names}: give at least one, and each a name of its own")
+        if len(set(names)) < len(names):
+            raise ValueError(f"indicators are named {names}: give each a name of its own")
         shares = sum(indicator.share for indicator in indicators)
-        if abs(shares - 1.0) > _ROUNDING:
+        if names and abs(shares - 1.0) > _ROUNDING:
             raise ValueError(
                 f"the indicators' shares sum to {shares}: they are parts of one allowance, make them sum to 1"
             )
@@ -183,13 +183,13 @@ class Evidence:
         regression = sum(parts) * self.settings.false_rollback >= 1.0
         findings = tuple(self._finding(course, rung, weight) for course in self.courses)
         proven = all(finding.proof is None or finding.proof >= finding.proof_bar for finding in findings)
-        loudest = max(zip(parts, self.courses, strict=True), key=lambda pair: pair[0])[1]
+        loudest = max(zip(parts, self.courses, strict=True), key=lambda pair: pair[0], default=None)
         return Assessment(
             findings=findings,
             regression=regression,
             allowed=not regression and proven and all(finding.calm for finding in findings),
             overall_worse=_log10(sum(parts)),
-            culprit=loudest.indicator.name if regression else None,
+            culprit=loudest[1].indicator.name if regression and loudest else None,
         )
 
     def rung(self, weight: float) -> int | None:

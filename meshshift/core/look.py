@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from meshshift.core import words
+from meshshift.core import checking, words
+from meshshift.core.checking import Standing
 from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.mesh.documents import Patch, Problem, Reason
 from meshshift.core.mesh.weighted_route import is_at
 from meshshift.core.run import Phase, Run
+from meshshift.core.spec import Method
 from meshshift.core.steps import next_weight
 from meshshift.core.ticks import next_tick
 
 if TYPE_CHECKING:
+    from meshshift.core.checking import CheckFinding
     from meshshift.core.decision import CommandResult
     from meshshift.core.judge import Assessment
     from meshshift.core.mesh.weighted_route import WeightedRoute
@@ -106,9 +109,23 @@ class Look:
 
     @cached_property
     def assessment(self) -> Assessment:
-        """The judge's view at the present weight with the next one in mind."""
-        goal = None if self.goal is None else self.goal / 100
-        return self.run.evidence.assess(self.run.desired / 100, goal)
+        """The judge's view at the present weight with the next one in mind; with method Threshold only to be shown."""
+        weight, goal = self.run.desired / 100, None if self.goal is None else self.goal / 100
+        if self.run.spec.analysis.method is Method.SEQUENTIAL:
+            return self.run.evidence.assess(weight, goal)
+        unasked = self.run.evidence.assess(weight, None)
+        shown = tuple(replace(finding, note="") for finding in unasked.findings)
+        return replace(unasked, findings=shown, regression=False, allowed=True, culprit=None)
+
+    @cached_property
+    def checks(self) -> tuple[CheckFinding, ...]:
+        """Where every check stands."""
+        return checking.findings(self.run, self.seen)
+
+    @property
+    def allowed(self) -> bool:
+        """Do the judge and every check allow the next weight?"""
+        return self.assessment.allowed and all(check.standing is Standing.PASSED for check in self.checks)
 
     def decide(
         self,
@@ -143,11 +160,17 @@ class Look:
             drifted=drifted,
             release=release,
             assessment=assessment,
+            checks=() if new.phase is Phase.PENDING else self.checks,
             command=command,
         )
 
     def until_tick(self, *instants: float) -> float:
-        """Seconds until the next tick is due, or until the first of `instants` if that is sooner."""
+        """Seconds until the next tick is due, or until the first of `instants` if that is sooner.
+
+        A tick that is due and was not had by this look is asked for again soon, not at once.
+        """
         now = self.seen.now
         due = next_tick(self.run.evidence.until, self.run.spec.analysis.judge.interval, self.seen.timing.lag)
+        if due <= now:
+            due = now + SOON
         return max(0.05, min([due, *(instant for instant in instants if instant > now)]) - now)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from meshshift.core.telemetry import NoData, Series
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from meshshift.core.mesh.routes import FoundRoutes
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
-    from meshshift.core.telemetry import BadData, NoData, Tick
+    from meshshift.core.telemetry import BadData, Tick
 
 Document = dict[str, Any]
 
@@ -77,6 +79,18 @@ class TelemetryFailure:
     message: str
 
 
+Answer = tuple[Series, ...] | NoData | TelemetryFailure
+"""What came of one query: its vector, nothing to ask for, or why it could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the queries of checks gave at one instant (`at`, unix seconds), by the name of the check."""
+
+    at: float
+    by_check: tuple[tuple[str, Answer], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Durations in seconds that belong to the installation, not to the shift.
@@ -93,6 +107,7 @@ class Observation:
     """One look.  `spec` is what the user asks for now, `run.spec` what the run was started with.
 
     `telemetry` is None when no window was due; `warm` holds the windows before the run while it has not learned yet.
+    `answers` is None when no query was due.
     `service_exists` is False when the Service named by the spec is not there.
     """
 
@@ -110,3 +125,4 @@ class Observation:
     endpoints: Endpoints
     telemetry: Tick | NoData | BadData | TelemetryFailure | None = None
     warm: tuple[Tick, ...] = ()
+    answers: Answers | None = None

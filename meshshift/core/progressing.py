@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshshift.core import words
+from meshshift.core.checking import Standing
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Hold, Outcome, Phase, Skip
-from meshshift.core.spec import OnFailure, OnInconclusive, Pause, SetWeight
+from meshshift.core.spec import Method, OnFailure, OnInconclusive, Pause, SetWeight
 from meshshift.core.steps import FULL
 from meshshift.core.telemetry import BadData, NoData
 
@@ -25,12 +26,24 @@ def regression_proven(look: Look) -> Decision | None:
     if look.run.phase is not Phase.PROGRESSING or look.run.hold is Hold.REGRESSION or not look.assessment.regression:
         return None
     why = words.regression(look.assessment, look.run.evidence.settings.false_rollback)
+    return _turn_back(look, "RegressionProven", why)
+
+
+def query_limit_exceeded(look: Look) -> Decision | None:
+    """A check has failed as often as it may: back, or hold if that is what the user wants."""
+    spent = next((check for check in look.checks if check.spent), None)
+    if look.run.phase is not Phase.PROGRESSING or look.run.hold is Hold.REGRESSION or spent is None:
+        return None
+    return _turn_back(look, "FailureLimitReached", words.limit_reached(spent))
+
+
+def _turn_back(look: Look, reason: str, why: str) -> Decision:
     if look.run.spec.on_failure is OnFailure.PAUSE:
-        run = replace(look.run, hold=Hold.REGRESSION, outcome=Outcome("RegressionProven", f"{look.at_weight}: {why}"))
+        run = replace(look.run, hold=Hold.REGRESSION, outcome=Outcome(reason, f"{look.at_weight}: {why}"))
         message = f"{look.at_weight}: {why}; paused by onFailure: Pause"
-        return look.decide(Kind.PAUSE, "RegressionProven", message, run=run, phase=Phase.PAUSED, stalled=True)
+        return look.decide(Kind.PAUSE, reason, message, run=run, phase=Phase.PAUSED, stalled=True)
     message = f"{look.weight_to(0)}: {why}"
-    return look.decide(Kind.ROLL_BACK, "RegressionProven", message, run=look.run.roll_back("RegressionProven", message))
+    return look.decide(Kind.ROLL_BACK, reason, message, run=look.run.roll_back(reason, message))
 
 
 def apply_weight(look: Look) -> Decision | None:
@@ -85,6 +98,10 @@ def telemetry_missing(look: Look) -> Decision | None:
         )
     if isinstance(found, BadData):
         return look.decide(Kind.HOLD, "TelemetryUnusable", f"{look.at_weight}: held, {found.reason}", again=look.soon)
+    broken = next((check for check in look.checks if check.standing is Standing.ERROR), None)
+    if broken is not None:
+        message = f"{look.at_weight}: held, {words.missing(broken)}"
+        return look.decide(Kind.HOLD, "CheckError", message, again=look.soon)
     if isinstance(found, NoData) and not _is_timed_out(look):
         return look.decide(Kind.HOLD, "NoTraffic", f"{look.at_weight}: held, {found.reason}", again=look.soon)
     if not run.warmed:
@@ -117,10 +134,11 @@ def timed_out(look: Look) -> Decision | None:
     if _may_advance(look) or not _is_timed_out(look):
         return None
     analysis = look.run.spec.analysis
-    why = f"not proven within stepTimeout {words.duration(analysis.step_timeout)}: {_state(look)}"
+    aim = "proven" if analysis.method is Method.SEQUENTIAL else "passed"
+    why = f"not {aim} within stepTimeout {words.duration(analysis.step_timeout)}: {_state(look)}"
     match analysis.on_inconclusive:
         case OnInconclusive.HOLD:
-            message = f"{_ahead(look)}: {why}; held until proven, or until promote or abort"
+            message = f"{_ahead(look)}: {why}; held until {aim}, or until promote or abort"
             return look.decide(Kind.HOLD, "StepTimeout", message, stalled=True)
         case OnInconclusive.ROLLBACK:
             message = f"{look.weight_to(0)}: {why}"
@@ -133,7 +151,8 @@ def advance(look: Look) -> Decision:
     """Nothing forbids it any more: the next step, if it is proven; the last rule, so it always speaks."""
     run = look.run
     if not _may_advance(look):
-        return look.decide(Kind.WAIT, "NotYetProven", f"{_ahead(look)}: {words.unproven(look.assessment)}")
+        kind, reason = _lack(look)
+        return look.decide(kind, reason, f"{_ahead(look)}: {_state(look)}")
     if run.upcoming is None:
         settle = look.seen.now + look.seen.timing.settle
         message = f"{look.canary} has all traffic; settling"
@@ -141,12 +160,13 @@ def advance(look: Look) -> Decision:
         return look.decide(Kind.PROMOTE, "Promoting", message, run=done)
     if isinstance(run.upcoming, Pause):
         return _enter_next(look, "Pausing", "the steps pause here")
-    return _enter_next(look, "ProvenNotWorse", words.proven(look.assessment) if run.desired else "nothing to prove yet")
+    reason = "ProvenNotWorse" if run.spec.analysis.method is Method.SEQUENTIAL else "ChecksPassed"
+    return _enter_next(look, reason, _state(look) if run.desired else "nothing to prove yet")
 
 
 def _may_advance(look: Look) -> bool:
     run = look.run
-    return isinstance(run.upcoming, Pause) or run.upcoming is None or run.desired == 0 or look.assessment.allowed
+    return isinstance(run.upcoming, Pause) or run.upcoming is None or run.desired == 0 or look.allowed
 
 
 def _is_timed_out(look: Look) -> bool:
@@ -176,5 +196,21 @@ def _ahead(look: Look) -> str:
     return look.at_weight if look.goal is None else look.weight_to(look.goal)
 
 
+def _lack(look: Look) -> tuple[Kind, str]:
+    """What keeps the next weight back, in CamelCase; only the lack of data is not of the canary's making."""
+    if not look.assessment.allowed:
+        return Kind.WAIT, "NotYetProven"
+    standings = {check.standing for check in look.checks}
+    if Standing.FAILED in standings:
+        return Kind.WAIT, "CheckFailed"
+    return (Kind.HOLD, "CheckNoData") if Standing.SILENT in standings else (Kind.WAIT, "NotYetChecked")
+
+
 def _state(look: Look) -> str:
-    return words.proven(look.assessment) if look.assessment.allowed else words.unproven(look.assessment)
+    """What speaks for the next weight or, while it is not allowed, what is missing."""
+    proof = words.proven if look.assessment.allowed else words.unproven
+    judged = [proof(look.assessment)] if look.run.spec.analysis.method is Method.SEQUENTIAL else []
+    if look.allowed:
+        return "; ".join([*judged, *map(words.passed, look.checks)])
+    missing = [words.missing(check) for check in look.checks if check.standing is not Standing.PASSED]
+    return "; ".join([*([] if look.assessment.allowed else judged), *missing])

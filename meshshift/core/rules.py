@@ -1,9 +1,9 @@
 """The ordered rules that turn one look at the world into one decision; the first rule that speaks wins.
 
 The order is the safety argument in short: what a person or the API says about the object comes first, then the way back
-once it was taken, then everything that forbids an increase, and only when nothing forbids it, the increase.  No
-rule after `regression_proven` can run with a proven regression, none after `canary_not_ready` without a ready pod, none
-after `weights_drifted` on a mesh that somebody else has edited.
+once it was taken, then everything that forbids an increase, and only when nothing forbids it, the increase.  No rule
+after `query_limit_exceeded` can run with a proven regression or a spent limit, none after `canary_not_ready` without a
+ready pod, none after `weights_drifted` on a mesh that somebody else has edited.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from meshshift.core.checking import take_answers, take_tick
 from meshshift.core.commands import commanded
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.look import IDLE, Look
@@ -20,6 +21,7 @@ from meshshift.core.progressing import (
     apply_weight,
     promoted_by_person,
     promoting,
+    query_limit_exceeded,
     regression_proven,
     telemetry_missing,
     timed_out,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 def decide(observation: Observation) -> Decision:
     """The decision that this look leads to; pure, total and deterministic."""
-    look = Look(observation, _learn(observation))
+    look = Look(observation, take_answers(_learn(observation), observation))
     for rule in RULES:
         decision = rule(look)
         if decision is not None:
@@ -71,7 +73,9 @@ def _learn(observation: Observation) -> Run | None:
         since = observation.endpoints.canary_ready_since
         warming_up = since is not None and tick.end < since + run.spec.analysis.warmup
         deficit, judged = run.deficit.see(tick, run.desired / 100)
-        return replace(run, deficit=deficit, evidence=run.evidence.see(judged, warming_up=warming_up))
+        checks = run.checks if warming_up else take_tick(run, judged)
+        evidence = run.evidence.see(judged, warming_up=warming_up)
+        return replace(run, deficit=deficit, evidence=evidence, checks=checks)
     latest = observation.now - observation.timing.lag
     if isinstance(tick, BadData) and latest - run.evidence.until > 2 * run.spec.analysis.judge.interval:
         return replace(run, evidence=run.evidence.skip_to(latest))
@@ -188,6 +192,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     weights_drifted,
     canary_not_ready,
     regression_proven,
+    query_limit_exceeded,
     paused,
     run_changed,
     creating,

@@ -16,6 +16,7 @@ from meshshift.core.deficit import Deficit
 from meshshift.core.spec import Pause, SetWeight, ShiftSpec, Step
 
 if TYPE_CHECKING:
+    from meshshift.core.checks import CheckState
     from meshshift.core.judge import Evidence
 
 
@@ -70,6 +71,7 @@ class Run:
     `added_subset` is set before the canary's subset is added to the DestinationRule, so that the way back removes it.
     `restart` makes the way back end in a new run (the spec changed meanwhile).
     `deficit` counts what the canary was to get since the weight was set, and did not.
+    `checks` are the states of the spec's checks as far as they have been asked; failures add up over the whole run.
     `skip` is a person's promotion that still has to be carried out.
     """
 
@@ -94,6 +96,7 @@ class Run:
     outcome: Outcome | None = None
     restart: bool = False
     deficit: Deficit = field(default_factory=Deficit)
+    checks: tuple[CheckState, ...] = ()
     ended: float | None = None
 
     @property

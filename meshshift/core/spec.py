@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meshshift.core.checks import Check
     from meshshift.core.indicator import Indicator, JudgeSettings
     from meshshift.core.mesh.routes import VirtualServiceSelector
 
@@ -71,15 +72,28 @@ class OnDelete(StrEnum):
     LEAVE = "Leave"
 
 
+class Method(StrEnum):
+    """By what the canary is judged: evidence against stable, or objectives and a count of failures."""
+
+    SEQUENTIAL = "Sequential"
+    THRESHOLD = "Threshold"
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """How the canary is judged; durations in seconds."""
+    """How the canary is judged; durations in seconds.
+
+    `indicators` are compared with stable; with method Threshold only to be shown.  `checks` are held against bounds:
+    queries, and with method Threshold every indicator.
+    """
 
     judge: JudgeSettings
     indicators: tuple[Indicator, ...]
     warmup: float
     step_timeout: float
     on_inconclusive: OnInconclusive
+    method: Method = Method.SEQUENTIAL
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

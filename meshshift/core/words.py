@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from meshshift.core.checking import Standing
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from meshshift.core.checking import CheckFinding
     from meshshift.core.evidence import Counts
     from meshshift.core.judge import Assessment, Finding
 
@@ -75,6 +78,59 @@ def regression(assessment: Assessment, false_rollback: float) -> str:
         f"{finding.name} proven worse: {_bad(finding.canary)} on the canary, {_bad(finding.stable)} on stable "
         f"(evidence 10^{assessment.overall_worse:.1f}, needed 10^{-math.log10(false_rollback):.1f})"
     )
+
+
+def passed(check: CheckFinding) -> str:
+    """A check that allows the next weight, with its number: `checkout-errors is 0.12, at most 0.2`."""
+    value = check.value or 0.0
+    bounds = [("at least", check.lowest), ("at most", check.highest)]
+    limits = [f"{word} {_bound(bound)}{check.unit}" for word, bound in bounds if bound is not None]
+    return f"{check.name} is {_exact(check, value)}, {' and '.join(limits)}"
+
+
+def missing(check: CheckFinding) -> str:
+    """What keeps a check from allowing the next weight."""
+    match check.standing:
+        case Standing.FAILED:
+            return f"{_beyond(check, check.value)} ({check.failures} of {check.limit} failures)"
+        case Standing.SILENT | Standing.ERROR:
+            return f"{check.name}: {check.problem}"
+    return f"{check.name} not yet checked at this weight"
+
+
+def limit_reached(check: CheckFinding) -> str:
+    """Why a check rolls the canary back: `checkout-errors is 0.31, above 0.2, for the 3rd time`."""
+    return f"{_beyond(check, check.failed)}, for the {ordinal(check.failures)} time"
+
+
+def ordinal(count: int) -> str:
+    """`1st`, `2nd`, `3rd`, `11th`."""
+    ending = "th" if count % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(count % 10, "th")
+    return f"{count}{ending}"
+
+
+def _beyond(check: CheckFinding, value: float | None) -> str:
+    value = value or 0.0
+    above = check.highest is not None and value > check.highest
+    word, bound = ("above", check.highest) if above else ("below", check.lowest)
+    shown = "" if bound is None else f", {word} {_bound(bound)}{check.unit}"
+    return f"{check.name} is {_exact(check, value)}{shown}"
+
+
+def _exact(check: CheckFinding, value: float) -> str:
+    """The value with as many digits as keep it on its own side of each bound, at least three."""
+    bounds = [bound for bound in (check.lowest, check.highest) if bound is not None]
+    texts = (f"{value:.{digits}g}" for digits in range(3, 18))
+    text = next(text for text in texts if all(_side(float(text), bound) == _side(value, bound) for bound in bounds))
+    return f"{text}{check.unit}"
+
+
+def _side(value: float, bound: float) -> int:
+    return (value > bound) - (value < bound)
+
+
+def _bound(bound: float) -> str:
+    return f"{bound:.12g}"
 
 
 def _bad(counts: Counts) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshshift.api.convert import InvalidSpec, spec_from_wire
+from meshshift.core.checks import CheckState
 from meshshift.core.deficit import Deficit
 from meshshift.core.judge import Evidence
 from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _ENUMS = {"phase": Phase, "hold": Hold, "skip": Skip}
-_OBJECTS = {"spec", "evidence", "outcome", "deficit"}
+_OBJECTS = {"spec", "evidence", "outcome", "deficit", "checks"}
 
 
 class UnreadableCheckpoint(ValueError):
@@ -47,6 +48,7 @@ def encode(checkpoint: Checkpoint) -> str:
         "evidence": run.evidence.to_json(),
         "outcome": None if run.outcome is None else [run.outcome.reason, run.outcome.message],
         "deficit": dataclasses.astuple(run.deficit),
+        "checks": [state.to_json() for state in run.checks],
         **{name: value for name, value in fields.items() if value is not None},
     }
     return json.dumps(state, separators=(",", ":"), sort_keys=True, allow_nan=False)
@@ -64,6 +66,7 @@ def decode(text: str, namespace: str) -> Checkpoint:
             spec=spec_from_wire(wire_spec, namespace=namespace),
             evidence=Evidence.from_json(state.pop("evidence")),
             deficit=Deficit(*state.pop("deficit")),
+            checks=tuple(map(CheckState.from_json, state.pop("checks"))),
             outcome=None if outcome is None else Outcome(*outcome),
             confirmed=state.pop("confirmed", None),
             **enums,

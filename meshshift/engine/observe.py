@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshshift.core.checking import due_at, due_checks
+from meshshift.core.checks import Query
 from meshshift.core.mesh.documents import Target
 from meshshift.core.mesh.references import references
 from meshshift.core.mesh.routes import find_routes
 from meshshift.core.mesh.subsets import find_rule, joined_labels
-from meshshift.core.observation import Command, Endpoints, MeshView, Observation, TelemetryFailure, Timing
+from meshshift.core.observation import (
+    Answer,
+    Answers,
+    Command,
+    Endpoints,
+    MeshView,
+    Observation,
+    TelemetryFailure,
+    Timing,
+)
 from meshshift.core.pods import arm_of, ready_since
 from meshshift.core.run import Phase
 from meshshift.core.telemetry import Arm, BadData, NoData, Tick, difference
+from meshshift.core.template import Facts, Unknown, render
 from meshshift.core.ticks import Window, due_window, warm_windows
 from meshshift.engine.ports import QueryError, ServiceId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meshshift.core.checks import Check
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
     from meshshift.engine.ports import Telemetry
@@ -71,7 +85,10 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
     service = world.services.get((subject.namespace, spec.service))
     pods = _pods(subject, world, mesh, service)
     service_id = ServiceId(subject.namespace, spec.service)
-    reading, warm = await read(subject.run, service_id, pods.arms, telemetry, timing, now)
+    (reading, warm), answers = await asyncio.gather(
+        read(subject.run, service_id, pods.arms, telemetry, timing, now),
+        ask(subject.run, pods, mesh.target, telemetry, timing, now),
+    )
     return Observation(
         now=now,
         timing=timing,
@@ -87,6 +104,7 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
         endpoints=pods.endpoints,
         telemetry=reading,
         warm=warm,
+        answers=answers,
     )
 
 
@@ -148,6 +166,41 @@ async def read(
     if window is None or run.phase is Phase.PENDING:
         return None, ()
     return await _window(service, window, arms, telemetry), ()
+
+
+async def ask(
+    run: Run | None, pods: _Pods, target: Target, telemetry: Telemetry, timing: Timing, now: float
+) -> Answers | None:
+    """What the queries of checks say at the instant that is due, all of them asked at once."""
+    if run is None:
+        return None
+    at = due_at(run, pods.endpoints.canary_ready_since, timing.lag, now)
+    due = () if at is None else due_checks(run, at)
+    if at is None or not due:
+        return None
+    facts = Facts(
+        canary=target.canary,
+        stable=target.stable,
+        canary_workloads=pods.arms.canary.workloads,
+        stable_workloads=pods.arms.stable.workloads,
+        service=target.service,
+        namespace=target.namespace,
+        host=target.host,
+        interval=run.spec.analysis.judge.interval,
+    )
+    answers = await asyncio.gather(*(_answer(check, facts, telemetry, at) for check in due))
+    return Answers(at, tuple(zip((check.name for check in due), answers, strict=True)))
+
+
+async def _answer(check: Check, facts: Facts, telemetry: Telemetry, at: float) -> Answer:
+    if not isinstance(check.measure, Query):
+        raise TypeError(f"{check.name} has no query to ask")
+    try:
+        promql = render(check.measure.promql, facts)
+    except Unknown as unknown:
+        return NoData(f"no data: {unknown}")
+    answer = await telemetry.query(promql, at)
+    return TelemetryFailure(answer.reason, answer.message) if isinstance(answer, QueryError) else answer
 
 
 def _learned(readings: list[Reading]) -> tuple[Reading | None, tuple[Tick, ...]]:

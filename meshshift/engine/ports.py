@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meshshift.core.decision import Decision
     from meshshift.core.mesh.documents import ObjectRef, Patch
     from meshshift.core.observation import Observation
-    from meshshift.core.telemetry import Snapshot
+    from meshshift.core.telemetry import Series, Snapshot
 
 Document = dict[str, Any]
 Key = tuple[str, str]
@@ -79,10 +79,14 @@ class Cluster(Protocol):
 
 
 class Telemetry(Protocol):
-    """Raw counters at pinned instants."""
+    """Raw counters and users' own queries, at pinned instants."""
 
     async def snapshots(self, services: Sequence[ServiceId], at: float) -> Mapping[ServiceId, Snapshot] | QueryError:
         """What every service's counters said at the unix time `at`."""
+        ...
+
+    async def query(self, promql: str, at: float) -> tuple[Series, ...] | QueryError:
+        """The instant vector of a user's query at the unix time `at`, values as they came, NaN included."""
         ...
 
 
