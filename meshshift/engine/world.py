@@ -13,7 +13,7 @@ from meshshift.core.mesh.subsets import rule_host
 from meshshift.core.mesh.virtual_service import read_virtual_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Document = dict[str, Any]
 Key = tuple[str, str]
@@ -103,31 +103,46 @@ class HostTable(Table):
 
 
 class PodTable(Table):
-    """Pods, of each only what endpoints are judged by (the rest of a pod is large), found by namespace."""
+    """Pods, of each only what endpoints are judged by (the rest of a pod is large), found by namespace and labels."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._names: dict[str, set[str]] = defaultdict(set)
+        self._carriers: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
 
     def put(self, document: Document) -> bool:
         """Keep what matters of the pod."""
-        namespace, name = key_of(document)
-        self._names[namespace].add(name)
-        return super().put(_slim(document))
+        before = self.objects.get(key_of(document))
+        if not super().put(_slim(document)):
+            return False
+        if before is not None:
+            self._forget(before)
+        for pair in _label_pairs(document):
+            self._carriers[pair].add(key_of(document))
+        return True
 
     def drop(self, document: Document) -> None:
         """The pod is gone."""
-        namespace, name = key_of(document)
-        self._names[namespace].discard(name)
+        before = self.objects.get(key_of(document))
         super().drop(document)
+        if before is not None:
+            self._forget(before)
 
-    def labelled(self, namespace: str, labels: Mapping[str, str]) -> Iterator[Document]:
-        """The pods of a namespace that carry all of `labels`."""
-        for name in self._names.get(namespace, ()):
-            pod = self.objects.get((namespace, name))
-            carried = (pod or {"metadata": {}})["metadata"].get("labels") or {}
-            if pod is not None and all(carried.get(label) == value for label, value in labels.items()):
-                yield pod
+    def labelled(self, namespace: str, labels: Mapping[str, str]) -> list[Document]:
+        """The pods of a namespace that carry all of `labels`, of which there has to be one at least."""
+        carriers = sorted((self._carriers.get((namespace, *pair), set()) for pair in labels.items()), key=len)
+        found = set.intersection(*carriers) if carriers else set()
+        return [self.objects[key] for key in sorted(found)]
+
+    def _forget(self, pod: Document) -> None:
+        for pair in _label_pairs(pod):
+            self._carriers[pair].discard(key_of(pod))
+            if not self._carriers[pair]:
+                del self._carriers[pair]
+
+
+def _label_pairs(pod: Document) -> list[tuple[str, str, str]]:
+    namespace, _ = key_of(pod)
+    return [(namespace, name, value) for name, value in (pod["metadata"].get("labels") or {}).items()]
 
 
 class World:
