@@ -12,10 +12,11 @@ import click
 from meshshift.cli.parameters import DURATION
 
 Command = Callable[..., None]
+Option = Callable[[Command], Command]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def with_options(options: Iterable[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+def with_options(options: Iterable[Option]) -> Option:
     """All of `options` in one decorator, shown by --help in their order."""
 
     def decorate(command: Command) -> Command:
@@ -24,7 +25,7 @@ def with_options(options: Iterable[Callable[[Command], Command]]) -> Callable[[C
     return decorate
 
 
-def setting(flag: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
+def setting(flag: str, help_text: str, **options: Any) -> Option:
     """An option that can also be set as MESHSHIFT_<FLAG>."""
     variable = "MESHSHIFT_" + flag.removeprefix("--").split("/")[0].upper().replace("-", "_")
     return click.option(flag, envvar=variable, show_envvar=True, show_default=True, help=help_text, **options)

@@ -11,7 +11,12 @@ import click
 
 from meshshift import __version__
 
-SUBCOMMANDS = {"lab": "meshshift.cli.lab", "operator": "meshshift.cli.operator"}
+SUBCOMMANDS = {
+    "explain": "meshshift.cli.explain",
+    "lab": "meshshift.cli.lab",
+    "operator": "meshshift.cli.operator",
+    "replay": "meshshift.cli.replay",
+}
 """Where each subcommand is; the module has a click command of the same name."""
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
+
 import click
 
 from meshshift.api.durations import parse_duration
@@ -22,3 +25,29 @@ class _Duration(click.ParamType[float]):
 
 
 DURATION = _Duration()
+
+
+class _Instant(click.ParamType[float]):
+    """An instant as unix seconds: RFC 3339 with its offset, `now`, or how long ago (`-2h`)."""
+
+    name = "instant"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        text = str(value)
+        fix = "write e.g. 2026-03-01T14:00:00Z, -2h or now"
+        try:
+            if text == "now":
+                return time.time()
+            if text.startswith("-"):
+                return time.time() - parse_duration(text[1:])
+            instant = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{value!r} is no instant; {fix}", param, ctx)
+        if instant.tzinfo is None:
+            self.fail(f"{value!r} does not say in which time zone; append Z or an offset like +02:00", param, ctx)
+        return instant.timestamp()
+
+
+INSTANT = _Instant()

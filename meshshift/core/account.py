@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshshift.core.question import rung_margin, tolerated
+from meshshift.core.run import Phase
+from meshshift.core.steps import next_weight
 
 if TYPE_CHECKING:
     from meshshift.core.course import Course
     from meshshift.core.evidence import Counts, Margin
     from meshshift.core.judge import Evidence, Finding
+    from meshshift.core.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,21 @@ class Balance:
     next_weight: float | None
 
 
-def balance(evidence: Evidence, weight: float, next_weight: float | None) -> Balance:
-    """The account at the present canary weight with the next one in mind, both fractions 0..1."""
-    assessment = evidence.assess(weight, next_weight)
-    asked = next_weight if weight > 0.0 else None
+def balance(run: Run) -> Balance | None:
+    """The account of a run at its present weight with the next one in mind; None before anything was judged."""
+    if run.phase is Phase.PENDING:
+        return None
+    turned = run.phase.ended or run.phase is Phase.ROLLING_BACK
+    goal = None if turned else next_weight(run.spec.steps, run.step)
+    evidence, weight = run.evidence, run.desired / 100
+    further = None if goal is None else goal / 100
+    assessment = evidence.assess(weight, further)
     accounts = tuple(
-        _account(evidence, course, finding, asked)
+        _account(evidence, course, finding, further if weight > 0.0 else None)
         for course, finding in zip(evidence.courses, assessment.findings, strict=True)
     )
     odds, bar = 10.0**assessment.overall_worse, 1.0 / evidence.settings.false_rollback
-    return Balance(accounts, odds, bar, weight, next_weight)
+    return Balance(accounts, odds, bar, weight, further)
 
 
 def _account(evidence: Evidence, course: Course, finding: Finding, next_weight: float | None) -> Account:

@@ -13,7 +13,7 @@ from meshshift.core.words import number, rate
 
 if TYPE_CHECKING:
     from meshshift.core.account import Account, Balance, Proof
-    from meshshift.core.evidence import Margin
+    from meshshift.core.evidence import Counts, Margin
 
 
 def odds(value: float) -> str:
@@ -40,9 +40,10 @@ def counted(account: Account) -> str:
     """What was counted of both arms."""
     if not account.asked:
         return "nothing is asked yet"
-    verb = "fails" if account.slower_than is None else f"fails or takes more than {_time(account.slower_than)} for"
-    canary = f"the canary {verb} {_share(account.canary.total, rate(account.canary))}"
-    return f"{canary}, stable {_share(account.stable.total, rate(account.stable))}"
+    verb = "fails" if account.slower_than is None else f"fails or takes over {_time(account.slower_than)} for"
+    canary = f"{rate(account.canary)} ({_part(account.canary)} requests)" if account.canary.total else "no request yet"
+    stable = f"{rate(account.stable)} ({_part(account.stable)})" if account.stable.total else "no request yet"
+    return f"the canary {verb} {canary}, stable {stable}"
 
 
 def promotion(account: Account, together: Balance) -> str:
@@ -97,8 +98,8 @@ def _line(margin: Margin) -> str:
     return f"{margin.relative:.3g} × stable + {points(margin.absolute)}"  # noqa: RUF001 - the sign that people read
 
 
-def _share(total: float, shown: str) -> str:
-    return f"{shown} of {number(total)} requests" if total > 0.0 else "has no request"
+def _part(counts: Counts) -> str:
+    return f"{number(counts.bad)} of {number(counts.total)}"
 
 
 def _time(seconds: float) -> str:

@@ -14,8 +14,6 @@ from meshshift.api.convert import InvalidSpec, spec_hash
 from meshshift.api.status import StatusModel
 from meshshift.core.account import Balance, balance
 from meshshift.core.options import Option, options
-from meshshift.core.run import Phase
-from meshshift.core.steps import next_weight
 from meshshift.engine.checkpoint import UnreadableCheckpoint, decode
 
 if TYPE_CHECKING:
@@ -68,7 +66,7 @@ def explain(shift: Mapping[str, Any]) -> Explanation:
         name=str(metadata.get("name", "")),
         status=status,
         run=run,
-        balance=_balance(run) if run else None,
+        balance=balance(run) if run else None,
         options=options(run, status.reason or "") if run else (),
         paused=bool(wire.get("paused")) and run is not None and not run.phase.ended,
         remarks=tuple(remarks),
@@ -81,11 +79,3 @@ def _difference(wire: Mapping[str, Any], run: Run) -> list[str]:
     except InvalidSpec as error:
         return [f"spec is not valid, the run goes by the one it was started with: {error}"]
     return ["spec was changed after this run began: what is shown here is what the run goes by"] if changed else []
-
-
-def _balance(run: Run) -> Balance | None:
-    if run.phase is Phase.PENDING:
-        return None
-    goal = next_weight(run.spec.steps, run.step)
-    turned = run.phase.ended or run.phase is Phase.ROLLING_BACK
-    return balance(run.evidence, run.desired / 100, None if turned or goal is None else goal / 100)

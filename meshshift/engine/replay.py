@@ -48,12 +48,14 @@ class Period:
 class Recording:
     """What a replay found.
 
-    `remarks`: what was left out because nobody speaks for a person; `measured`: the weights that were really there;
-    `unreached`: failed requests that reached neither arm; `other`: requests that reached workloads of neither arm.
+    `message`: the last decision's; `remarks`: what was left out because nobody speaks for a person; `measured`: the
+    weights that were really there; `unreached`: failed requests that reached neither arm; `other`: requests that
+    reached workloads of neither arm.
     """
 
     run: Run | None
     over: bool
+    message: str
     until: float
     remarks: tuple[str, ...]
     turns: tuple[Turn, ...]
@@ -90,6 +92,7 @@ async def replay(
     return Recording(
         run=playback.run,
         over=playback.over,
+        message=moments[-1].decision.message if moments else "nothing was looked at",
         until=moments[-1].at if moments else period.start,
         remarks=remarks,
         turns=turns(moments),

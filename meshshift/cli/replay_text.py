@@ -1,0 +1,200 @@
+"""What a replay found, as text for people and as JSON for machines; instants are UTC."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meshshift.cli.explain_text import WIDTH, clock, evidence, plain
+from meshshift.core.account import balance
+from meshshift.core.run import Phase
+from meshshift.core.words import duration, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshshift.cli.variants import Variant
+    from meshshift.core.replay import Stretch
+    from meshshift.core.telemetry import Arm
+    from meshshift.engine.observe import Arms
+    from meshshift.engine.ports import ServiceId
+    from meshshift.engine.replay import Period, Recording
+
+_INDENT = 21
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A replay of one or several settings; `workloads` are those that telemetry names, if an arm was silent."""
+
+    service: ServiceId
+    arms: Arms
+    period: Period
+    tried: tuple[Variant, ...]
+    recordings: tuple[Recording, ...]
+    workloads: tuple[str, ...]
+
+
+def render(found: Replayed) -> str:
+    """All that was found; with several settings, their verdicts only."""
+    first = found.recordings[0]
+    alone = len(found.recordings) == 1
+    sections = [
+        list(_headline(found)),
+        list(_turns(first)) if alone else [],
+        list(_measured(first)),
+        list(_gaps(first)),
+        _evidence(first) if alone else [],
+        list(_verdicts(found)),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def verdict(recording: Recording, start: float) -> str:
+    """One sentence: what the canary would have come to, when, and why."""
+    run = recording.run
+    weight = 0 if run is None else run.desired
+    after = duration(recording.until - start)
+    if run is None or not recording.over:
+        return f"undecided at {_time(recording.until)}, {after} after the start, at {weight}%: {recording.message}"
+    message = run.outcome.message if run.outcome else recording.message
+    done = "promoted" if run.phase is Phase.SUCCEEDED else "rolled back"
+    if run.hold is not None:
+        done = "held for a person"
+    return f"would have been {done} at {_time(recording.until)}, {after} after the start: {message}"
+
+
+def as_json(found: Replayed) -> dict[str, Any]:
+    """The same for machines; instants are unix seconds."""
+    return {
+        "namespace": found.service.namespace,
+        "service": found.service.name,
+        "period": {"start": found.period.start, "end": found.period.end},
+        "arms": {
+            name: {"workloads": sorted(arm.workloads), "revisions": sorted(arm.revisions)} for name, arm in _arms(found)
+        },
+        "workloadsSeen": list(found.workloads),
+        "replays": [
+            _recording_json(variant.label, recording, found.period.start)
+            for variant, recording in zip(found.tried, found.recordings, strict=True)
+        ],
+    }
+
+
+def _recording_json(label: str, recording: Recording, start: float) -> dict[str, Any]:
+    run = recording.run
+    together = balance(run) if run else None
+    return {
+        "settings": label,
+        "verdict": verdict(recording, start),
+        "phase": str(run.phase) if run else None,
+        "decided": recording.over,
+        "until": recording.until,
+        "weight": run.desired if run else 0,
+        "remarks": list(recording.remarks),
+        "turns": [{**dataclasses.asdict(turn), "phase": str(turn.phase)} for turn in recording.turns],
+        "measured": [{**dataclasses.asdict(each), "share": each.share} for each in recording.measured],
+        "gaps": [dataclasses.asdict(gap) for gap in recording.gaps],
+        "unreachedFailures": recording.unreached,
+        "otherRequests": recording.other,
+        "evidence": plain(dataclasses.asdict(together)) if together else None,
+    }
+
+
+def _headline(found: Replayed) -> Iterator[str]:
+    spec, period, first = found.tried[0].spec, found.period, found.recordings[0]
+    yield (
+        f"{found.service.namespace}/{found.service.name}: {spec.stable.name} to {spec.canary.name}, "
+        f"replayed {clock(period.start)} to {clock(period.end)} UTC"
+    )
+    for name, arm in _arms(found):
+        yield f"  {name}: {_recognised(arm)}"
+    for remark in (*first.remarks, *_remarks(found)):
+        yield from _wrapped(f"! {remark}", 2)
+
+
+def _remarks(found: Replayed) -> Iterator[str]:
+    """What of the data could not be used, and what to do about it."""
+    first = found.recordings[0]
+    for name, arm in _arms(found):
+        if not sum(getattr(each, name) for each in first.measured):
+            seen = ", ".join(found.workloads) or "none"
+            yield (
+                f"no request to the {name} arm ({_recognised(arm)}) was counted; workloads that answered: {seen}; name "
+                f"the right one with --{name}-workload"
+            )
+    if first.other:
+        yield f"{number(first.other)} requests went to workloads of neither arm: not counted"
+    if first.unreached:
+        how = (
+            "counted by the weights that were recorded"
+            if found.period.recorded
+            else "the weights are not known: left out"
+        )
+        yield f"{number(first.unreached)} failed requests reached no workload: {how}"
+
+
+def _turns(recording: Recording) -> Iterator[str]:
+    yield "What would have been decided (UTC)"
+    for turn in recording.turns:
+        first, *rest = textwrap.wrap(f"{turn.reason}: {turn.message}", WIDTH - _INDENT - 7) or [""]
+        yield f"  {clock(turn.at)} {turn.weight:>3}%  {first}"
+        yield from (" " * (_INDENT + 7) + line for line in rest)
+
+
+def _measured(recording: Recording) -> Iterator[str]:
+    yield "What the canary really got"
+    if not recording.measured:
+        yield "  nothing was measured"
+    for each in recording.measured:
+        yield f"  {clock(each.start)} to {_time(each.end)}  {_share(each)}"
+
+
+def _share(stretch: Stretch) -> str:
+    if stretch.share is None:
+        return "no requests"
+    return f"{100 * stretch.share:.1f}% of {number(stretch.canary + stretch.stable)} requests"
+
+
+def _gaps(recording: Recording) -> Iterator[str]:
+    if recording.gaps:
+        yield "Without data"
+    for gap in recording.gaps:
+        yield from _wrapped(f"{clock(gap.start)} to {clock(gap.end, date=False)}  {gap.reason}", 2)
+
+
+def _evidence(recording: Recording) -> list[str]:
+    run = recording.run
+    together = balance(run) if run else None
+    return evidence(together, ended=recording.over) if together else []
+
+
+def _verdicts(found: Replayed) -> Iterator[str]:
+    start = found.period.start
+    if len(found.recordings) == 1:
+        yield from _wrapped(f"Verdict: {verdict(found.recordings[0], start)}", 0)
+        return
+    yield "Verdicts"
+    for variant, recording in zip(found.tried, found.recordings, strict=True):
+        yield f"  {variant.label}"
+        yield from _wrapped(verdict(recording, start), 4)
+
+
+def _arms(found: Replayed) -> tuple[tuple[str, Arm], ...]:
+    return ("canary", found.arms.canary), ("stable", found.arms.stable)
+
+
+def _recognised(arm: Arm) -> str:
+    parts = [("workload", arm.workloads), ("revision", arm.revisions)]
+    return "; ".join(f"{kind} {', '.join(sorted(names))}" for kind, names in parts if names)
+
+
+def _time(instant: float) -> str:
+    return clock(instant, date=False)
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    start = " " * indent
+    return textwrap.wrap(text, WIDTH, initial_indent=start, subsequent_indent=start + "  ", break_long_words=False)

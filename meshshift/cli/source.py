@@ -1,0 +1,100 @@
+"""Where a subcommand takes its TrafficShift from: a file that somebody saved, or the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+from kubernetes.aio.config import ConfigException, list_kube_config_contexts
+
+from meshshift.adapters.kube import TRAFFIC_SHIFTS, KubeClient
+from meshshift.cli.flags import CLUSTER, Option
+from meshshift.engine.failures import ApiFailure, NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from meshshift.adapters.kube import Document
+
+SOURCE: tuple[Option, ...] = (
+    click.argument("name", required=False),
+    click.option("-n", "--namespace", help="Namespace of the TrafficShift; default: that of the kubeconfig's context."),
+    click.option(
+        "-f",
+        "--filename",
+        type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+        help="Take it from a file (a manifest, or saved by kubectl get -o yaml); - reads standard input.",
+    ),
+    *CLUSTER,
+)
+"""The flags that say which TrafficShift is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The values of these flags."""
+
+    name: str | None
+    namespace: str | None
+    filename: str | None
+    kubeconfig: Path | None
+    context: str | None
+
+    def load(self) -> Document:
+        """The TrafficShift; raises ClickException with what to do if there is none."""
+        if (self.name is None) == (self.filename is None):
+            got = "both were given" if self.name else "neither was given"
+            raise click.UsageError(f"give the name of a TrafficShift or --filename, one of them: {got}")
+        return self._from_file(self.filename) if self.filename else asyncio.run(self._from_cluster(str(self.name)))
+
+    def _from_file(self, filename: str) -> Document:
+        with click.open_file(filename) as stream:
+            try:
+                documents = [each for each in yaml.safe_load_all(stream) if each is not None]
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                raise click.ClickException(f"{filename} is not YAML: {error}") from error
+        shifts = [each for document in documents for each in _items(document) if _is_shift(each)]
+        if len(shifts) != 1:
+            fix = "save one with kubectl get trafficshift NAME -o yaml"
+            raise click.ClickException(f"{filename} holds {len(shifts)} TrafficShifts where one is needed; {fix}")
+        shift: Document = shifts[0]
+        metadata = shift["metadata"] = dict(shift.get("metadata") or {})
+        metadata["namespace"] = self.namespace or metadata.get("namespace") or "default"
+        return shift
+
+    async def _from_cluster(self, name: str) -> Document:
+        try:
+            namespace = self.namespace or self._context_namespace()
+            async with await KubeClient.connect(self.kubeconfig, self.context) as client:
+                return await client.get(TRAFFIC_SHIFTS, namespace, name)
+        except ConfigException as error:
+            fix = "give --kubeconfig, or a saved TrafficShift with --filename"
+            raise click.ClickException(f"no cluster to connect to: {error}; {fix}") from error
+        except NotFound as error:
+            fix = "kubectl get trafficshifts --all-namespaces lists those there are"
+            raise click.ClickException(f"there is no TrafficShift {name} in namespace {namespace}; {fix}") from error
+        except ApiFailure as error:
+            raise click.ClickException(f"TrafficShift {name} cannot be read: {error}") from error
+
+    def _context_namespace(self) -> str:
+        """What kubectl would take: the namespace of the context, else `default`."""
+        try:
+            contexts, active = list_kube_config_contexts(str(self.kubeconfig) if self.kubeconfig else None)
+        except ConfigException:
+            return "default"
+        chosen = next((each for each in contexts if each["name"] == self.context), active)
+        return str(chosen["context"].get("namespace") or "default")
+
+
+def _items(document: object) -> list[Any]:
+    """The document itself, or the items of a list of objects."""
+    if isinstance(document, dict) and isinstance(document.get("items"), list):
+        return list(document["items"])
+    return [document]
+
+
+def _is_shift(document: object) -> bool:
+    return isinstance(document, dict) and document.get("kind") == "TrafficShift"
