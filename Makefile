@@ -76,5 +76,6 @@ format: setup ## Let ruff format and fix
 generate: setup ## Write the CRD and the reference page anew
 	$(BIN)/python -m meshshift.api.generate
 
-bench: setup ## Print the benchmark tables
+bench: setup ## Print the benchmark tables: what the judge costs, how well it judges (a minute)
 	$(BIN)/python -m bench.evalue
+	$(BIN)/python -m bench.judge --quick

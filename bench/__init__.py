@@ -1,0 +1,1 @@
+"""Benchmarks: what the judge costs, and how well it judges beside the rules of its peers."""
