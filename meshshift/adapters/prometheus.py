@@ -100,7 +100,7 @@ class PrometheusTelemetry:
     async def query(self, promql: str, at: float) -> tuple[Series, ...] | QueryError:
         """The instant vector of a user's query, values as they came.
 
-        Users' queries may be slow, so they never take all the places: the counters of every shift wait in the same line.
+        Users' queries may be slow, so they never take all the places: every shift's counters wait in the same line.
         """
         async with self._guests:
             found = await self._http.query("check", promql, at)

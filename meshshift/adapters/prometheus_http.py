@@ -100,7 +100,10 @@ class PrometheusHttp:
         await self._client.aclose()
 
     async def query(self, kind: str, promql: str, at: float) -> list[Sample] | QueryError:
-        """The instant vector of a query at a unix time.  `kind` names the query for the observer."""
+        """The instant vector of a query at a unix time, a scalar as a vector of one.
+
+        `kind` names the query for the observer.
+        """
         async with self._places:
             start = time.perf_counter()
             result = await self._ask(promql, at)
@@ -173,6 +176,8 @@ def _read(response: httpx.Response, promql: str) -> list[Sample] | QueryError:
 
 def _vector(data: Any, promql: str) -> list[Sample] | QueryError:
     try:
+        if data["resultType"] == "scalar":
+            return [Sample({}, float(data["result"][1]))]
         if data["resultType"] != "vector":
             raise ValueError(f"resultType {data['resultType']}")
         return [Sample(one["metric"], float(one["value"][1])) for one in data["result"]]

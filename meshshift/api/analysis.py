@@ -6,16 +6,25 @@ said where they are used, in `meshshift.core.indicator`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, StrictFloat
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
 from meshshift.api.durations import parse_duration
 from meshshift.api.percentages import Confidence, Rate, Tolerance  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.wire import Duration, IndicatorName, PositivePercent, Rule, WireModel
-from meshshift.core.spec import OnInconclusive
+from meshshift.core.checks import DEFAULT_FAILURE_LIMIT
+from meshshift.core.spec import Method, OnInconclusive
+from meshshift.core.template import KNOWN, PATTERN, is_sound
 
 MAX_INDICATORS = 8
+MAX_QUERY_LENGTH = 2048
+MAX_FAILURE_LIMIT = 100
+
+
+def _in_cel(pattern: str) -> str:
+    """A regular expression inside the quotes of a CEL string."""
+    return pattern.replace("\\", "\\\\")
 
 
 class SuccessRateModel(WireModel):
@@ -24,7 +33,7 @@ class SuccessRateModel(WireModel):
     objective: Rate | None = Field(
         None,
         description="Percent of requests that must succeed, as a number (99.5) or a string (99.5%): "
-        "an absolute objective beside the comparison with stable.",
+        "an absolute objective beside the comparison with stable; the bound with method Threshold.",
     )
 
 
@@ -55,6 +64,46 @@ class LatencyModel(WireModel):
     )
 
 
+class QueryModel(WireModel):
+    """One number of your own, held against bounds at every interval."""
+
+    promql: StrictStr = Field(
+        min_length=1,
+        max_length=MAX_QUERY_LENGTH,
+        description="PromQL that gives one number. Variables, to be put between quotes: "
+        f"{KNOWN}. No result, NaN and infinities are no data; several series are an error. Both hold the shift, "
+        "neither passes nor fails.",
+    )
+    min: StrictFloat | None = Field(None, description="The least value that passes; one of min and max is needed.")
+    max: StrictFloat | None = Field(None, description="The greatest value that passes; one of min and max is needed.")
+
+    RULES = (
+        Rule(
+            "a query needs min, max or both; add e.g. max: 0.2",
+            lambda query: query.min is not None or query.max is not None,
+            cel="has(self.min) || has(self.max)",
+            about=("min", "max"),
+        ),
+        Rule(
+            "min must not be above max; lower min or raise max",
+            lambda query: query.min is None or query.max is None or query.min <= query.max,
+            cel="!(has(self.min) && has(self.max)) || double(self.min) <= double(self.max)",
+            at="min",
+            about=("min", "max"),
+        ),
+        Rule(
+            f"promql has a variable that does not exist; known are {KNOWN}",
+            lambda query: is_sound(query.promql),
+            cel=f"self.promql.matches('{_in_cel(PATTERN)}')",
+            at="promql",
+        ),
+    )
+
+
+def _is_one_kind(indicator: IndicatorModel) -> bool:
+    return [indicator.success_rate, indicator.latency, indicator.query].count(None) == 2
+
+
 class IndicatorModel(WireModel):
     """One thing the canary is judged by."""
 
@@ -66,13 +115,29 @@ class IndicatorModel(WireModel):
     )
     success_rate: SuccessRateModel | None = Field(None, description="Judge by failed requests; {} is enough.")
     latency: LatencyModel | None = Field(None, description="Judge by slow requests; {} is enough.")
+    query: QueryModel | None = Field(
+        None, description="Judge by a query of your own against bounds, beside the comparison with stable."
+    )
+    failure_limit: Annotated[StrictInt, Field(ge=1, le=MAX_FAILURE_LIMIT)] | None = Field(
+        None,
+        description="With this failed check of the run the canary has failed, whatever passed in between; "
+        f"default {DEFAULT_FAILURE_LIMIT}. For a query, and for every indicator with method Threshold.",
+    )
 
     RULES = (
         Rule(
-            "each indicator takes exactly one of successRate and latency; write e.g. {name: errors, successRate: {}}",
-            lambda indicator: (indicator.success_rate is None) != (indicator.latency is None),
-            cel="has(self.successRate) != has(self.latency)",
-            about=("successRate", "latency"),
+            "each indicator takes exactly one of successRate, latency and query; "
+            "write e.g. {name: errors, successRate: {}}",
+            _is_one_kind,
+            cel="(has(self.successRate) ? 1 : 0) + (has(self.latency) ? 1 : 0) + (has(self.query) ? 1 : 0) == 1",
+            about=("successRate", "latency", "query"),
+        ),
+        Rule(
+            "a query has no share of the error allowance; remove share",
+            lambda indicator: indicator.query is None or indicator.share is None,
+            cel="!(has(self.query) && has(self.share))",
+            at="share",
+            about=("share", "query"),
         ),
     )
 
@@ -88,16 +153,32 @@ _SUM_OF_SHARES = " + ".join(
 
 
 def _shares_fit(analysis: AnalysisModel) -> bool:
-    shares = [indicator.share for indicator in analysis.indicators]
+    shares = [indicator.share for indicator in analysis.indicators if indicator.query is None]
     total = sum(share for share in shares if share is not None)
-    return total < 100 if None in shares else total == 100
+    return total < 100 if None in shares else total == 100 or not shares
+
+
+def _is_compared(analysis: AnalysisModel) -> bool:
+    return analysis.method is Method.THRESHOLD or any(each.query is None for each in analysis.indicators)
+
+
+def _has_bounds(analysis: AnalysisModel) -> bool:
+    measures = [each.success_rate or each.latency for each in analysis.indicators]
+    return analysis.method is Method.SEQUENTIAL or all(each is None or each.objective is not None for each in measures)
+
+
+def _limits_count(analysis: AnalysisModel) -> bool:
+    limited = [each for each in analysis.indicators if each.failure_limit is not None]
+    return analysis.method is Method.THRESHOLD or all(each.query is not None for each in limited)
 
 
 class AnalysisModel(WireModel):
     """How the canary is judged against the stable subset."""
 
-    method: Literal["Sequential"] = Field(
-        "Sequential", description="Sequential: evidence accumulates and may be looked at at any time."
+    method: Method = Field(
+        Method.SEQUENTIAL,
+        description="Sequential: evidence against stable accumulates and may be looked at at any time. Threshold: each "
+        "interval is held against the objectives alone, and failures are counted.",
     )
     interval: Duration = Field("15s", description="Time between two looks at the telemetry; at least 1s.")
     warmup: Duration = Field(
@@ -164,7 +245,31 @@ class AnalysisModel(WireModel):
         Rule(
             "shares must sum to 100, or to less if an indicator without a share is to take the rest",
             _shares_fit,
-            cel=f"[{_SUM_OF_SHARES}].all(total, self.indicators.exists(i, !has(i.share)) ? total < 100 : total == 100)",
+            cel=f"[{_SUM_OF_SHARES}].all(total, self.indicators.exists(i, !has(i.query) && !has(i.share)) ? "
+            "total < 100 : total == 100 || self.indicators.all(i, has(i.query)))",
             at="indicators",
+        ),
+        Rule(
+            "method Sequential compares with stable and needs a successRate or latency beside queries; "
+            "add {name: success-rate, successRate: {}}, or write method: Threshold",
+            _is_compared,
+            cel="self.method == 'Threshold' || self.indicators.exists(i, !has(i.query))",
+            at="indicators",
+            about=("indicators", "method"),
+        ),
+        Rule(
+            "method Threshold needs an objective for each successRate and latency; "
+            "write e.g. successRate: {objective: 99.5} and latency: {threshold: 500ms, objective: 99}",
+            _has_bounds,
+            cel=None,
+            at="indicators",
+            about=("indicators", "method"),
+        ),
+        Rule(
+            "failureLimit goes with a query or with method Threshold; remove it, or write method: Threshold",
+            _limits_count,
+            cel="self.method == 'Threshold' || self.indicators.all(i, has(i.query) || !has(i.failureLimit))",
+            at="indicators",
+            about=("indicators", "method"),
         ),
     )

@@ -23,13 +23,14 @@ from meshshift.api.models import (
     VirtualServiceModel,
 )
 from meshshift.api.reading import read_spec
+from meshshift.core.checks import DEFAULT_FAILURE_LIMIT, Check, Query
 from meshshift.core.indicator import Indicator, JudgeSettings, Latency, SuccessRate
 from meshshift.core.mesh.routes import VirtualServiceSelector
-from meshshift.core.spec import Analysis, Pause, SetWeight, ShiftSpec, Step, Subset
+from meshshift.core.spec import Analysis, Method, Pause, SetWeight, ShiftSpec, Step, Subset
 from meshshift.core.steps import Ramp, complete, expand_ramp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from meshshift.api.analysis import AnalysisModel, IndicatorModel
 
@@ -68,6 +69,9 @@ def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
     canary = wire["strategy"]["canary"]
     if "steps" not in canary and "ramp" not in canary:
         canary["steps"] = _default_steps()
+    for indicator in wire["analysis"]["indicators"]:
+        if "query" in indicator or wire["analysis"]["method"] == Method.THRESHOLD:
+            indicator.setdefault("failureLimit", DEFAULT_FAILURE_LIMIT)
     return wire
 
 
@@ -81,6 +85,9 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
     canary = wire["strategy"]["canary"]
     if canary.get("steps") == _default_steps():
         del canary["steps"]
+    for indicator in wire.get("analysis", {}).get("indicators", ()):
+        if indicator.get("failureLimit") == DEFAULT_FAILURE_LIMIT:
+            del indicator["failureLimit"]
     text = json.dumps(wire, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -139,10 +146,12 @@ def _analysis(model: AnalysisModel) -> Analysis:
             spare_requests=float(model.spare_requests),
             interval=parse_duration(model.interval),
         ),
-        indicators=_indicators(model.indicators),
+        indicators=_indicators([each for each in model.indicators if each.query is None]),
         warmup=parse_duration(model.warmup),
         step_timeout=parse_duration(model.step_timeout),
         on_inconclusive=model.on_inconclusive,
+        method=model.method,
+        checks=tuple(_check(each) for each in model.indicators if _is_checked(each, model.method)),
     )
 
 
@@ -155,7 +164,7 @@ def _chance_against(confidence: float) -> float:
     return round(1 - confidence / 100, 12)
 
 
-def _indicators(models: tuple[IndicatorModel, ...]) -> tuple[Indicator, ...]:
+def _indicators(models: Sequence[IndicatorModel]) -> tuple[Indicator, ...]:
     """The shares as fractions; indicators without one divide what is left in equal parts."""
     given = sum(each.share for each in models if each.share is not None)
     without = sum(each.share is None for each in models)
@@ -163,6 +172,16 @@ def _indicators(models: tuple[IndicatorModel, ...]) -> tuple[Indicator, ...]:
     return tuple(
         Indicator(each.name, (rest if each.share is None else each.share) / 100, _measure(each)) for each in models
     )
+
+
+def _is_checked(model: IndicatorModel, method: str) -> bool:
+    return model.query is not None or method == Method.THRESHOLD
+
+
+def _check(model: IndicatorModel) -> Check:
+    limit = model.failure_limit or DEFAULT_FAILURE_LIMIT
+    query = model.query
+    return Check(model.name, limit, Query(query.promql, query.min, query.max) if query else _measure(model))
 
 
 def _measure(model: IndicatorModel) -> SuccessRate | Latency:

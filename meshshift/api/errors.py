@@ -134,6 +134,7 @@ def _hint(location: Location) -> str:
     return {
         "string": "write text",
         "boolean": "write true or false",
+        "number": "write a number",
         "array": "write a list",
         "object": f"write an object with {', '.join(node.get('properties', {'key': None}))}",
     }.get(node.get("type", ""), "see the reference")

@@ -49,7 +49,6 @@ class LaterField:
 
 _REMOVE = "remove it"
 _STEP = "spec.strategy.canary.steps[]"
-_INDICATOR = "spec.analysis.indicators[]"
 
 LATER_FIELDS = (
     LaterField("spec", "baseline", "object", "remove it, the stable subset is the control"),
@@ -65,8 +64,6 @@ LATER_FIELDS = (
     LaterField(_STEP, "setMirror", "object", "use setWeight and pause"),
     LaterField(_STEP, "analysis", "object", "use setWeight and pause, every step is analysed"),
     LaterField(_STEP, "gate", "object", "use pause: {} and promote by hand"),
-    LaterField(_INDICATOR, "query", "object", "use successRate or latency"),
-    LaterField(_INDICATOR, "failureLimit", "integer", _REMOVE),
 )
 
 

@@ -218,7 +218,8 @@ class SpecModel(WireModel):
     analysis: AnalysisModel = Field(AnalysisModel(), description="How the canary is judged against the stable subset.")
     on_failure: OnFailure = Field(
         OnFailure.ROLLBACK,
-        description="On a proven regression: Rollback gives stable all the traffic, Pause waits for a person.",
+        description="On a proven regression or at a failureLimit: Rollback gives stable all the traffic, Pause waits "
+        "for a person.",
     )
     on_delete: OnDelete = Field(
         OnDelete.RESTORE,

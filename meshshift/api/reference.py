@@ -13,6 +13,7 @@ from meshshift.api.crd import GROUP, KIND, PRINTER_COLUMNS, VERSION, spec_schema
 from meshshift.api.durations import DURATION_PATTERN, MAX_DURATION_LENGTH
 from meshshift.api.later import LATER_FIELDS
 from meshshift.api.percentages import PERCENT_PATTERN
+from meshshift.core.template import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,24 @@ default anyway does not.
 """
 
 
+_QUERIES = """An indicator's `query` is asked at every interval, for one instant that all shifts of the same interval
+share, once a whole interval has passed at the present weight and the canary's pods have warmed up. It must give one
+number. Write the variables between quotes, with `=~` for the workloads; what they stand for cannot end the string.
+
+```yaml
+- name: checkout-errors
+  query:
+    promql: 'sum(rate(checkout_errors_total{workload=~"{{canaryWorkload}}"}[1m]))'
+    max: 0.2
+  failureLimit: 3
+```
+
+`rate()` needs two samples in its range: four scrape intervals are a good range, and `{{interval}}` is one only if the
+analysis interval is that long. A sum over no series has no result, which is no data and holds the shift; where silence
+is good news, say so: `sum(...) or vector(0)`.
+"""
+
+
 def reference_page() -> str:
     """The page as Markdown."""
     spec = spec_schema()
@@ -53,6 +72,9 @@ def reference_page() -> str:
         _INTRODUCTION,
         "## spec\n",
         *_tables(spec, "spec"),
+        "## Variables of a query\n",
+        _QUERIES,
+        *_variables(),
         "## Rules\n",
         "What the API server holds beyond types and ranges, with the message it gives:\n",
         *_rules(spec),
@@ -128,6 +150,12 @@ def _rules(schema: Schema, path: str = "spec") -> Iterator[str]:
             yield from _rules(child, f"{path}.{name}")
     if path == "spec":
         yield ""
+
+
+def _variables() -> Iterator[str]:
+    yield "| Variable | Stands for |\n|---|---|"
+    yield from (f"| `{{{{{name}}}}}` | {meaning} |" for name, meaning in VARIABLES.items())
+    yield ""
 
 
 def _later() -> Iterator[str]:

@@ -101,6 +101,13 @@ class EvidenceStatus(StatusPart):
     requests_needed: MaybeNumber = Field(
         None, description="About how many more canary requests the next weight takes; absent if it cannot be had."
     )
+    value: MaybeNumber = Field(
+        None, description="The latest number of a check; of a rate, percent of good requests in the last interval."
+    )
+    min: MaybeNumber = Field(None, description="The least value that passes.")
+    max: MaybeNumber = Field(None, description="The greatest value that passes.")
+    failures: int | None = Field(None, ge=0, description="Failed checks in this run.")
+    failure_limit: int | None = Field(None, ge=1, description="How many are too many.")
     note: Sentence | None = Field(None, description="What else a person should know.")
 
 

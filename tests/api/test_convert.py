@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meshshift.api.convert import InvalidSpec, spec_from_wire, spec_hash, wire_spec_with_defaults
+from meshshift.core.checks import Check, Query
 from meshshift.core.indicator import Indicator, JudgeSettings, Latency, SuccessRate
 from meshshift.core.mesh.routes import VirtualServiceSelector
 from meshshift.core.spec import (
     Analysis,
     CreatePolicy,
+    Method,
     OnDelete,
     OnFailure,
     OnInconclusive,
@@ -21,7 +23,7 @@ from meshshift.core.spec import (
     ShiftSpec,
     Subset,
 )
-from tests.api.samples import load, minimal, sample_files
+from tests.api.samples import DATA, load, minimal, sample_files
 
 
 def test_every_default_is_the_designs() -> None:
@@ -90,6 +92,39 @@ def test_everything_that_can_be_written_arrives() -> None:
         on_delete=OnDelete.LEAVE,
         paused=True,
     )
+
+
+def test_a_query_is_checked_beside_the_evidence_and_takes_no_share_of_it() -> None:
+    query = {"promql": "sum(x)", "min": -1, "max": 0.5}
+    indicators = [{"name": "errors", "successRate": {"objective": 99}}, {"name": "checkout", "query": query}]
+    analysis = spec_from_wire(minimal(analysis={"indicators": indicators}), namespace="bookinfo").analysis
+    assert analysis.method is Method.SEQUENTIAL
+    assert analysis.indicators == (Indicator("errors", 1.0, SuccessRate(0.99)),)
+    assert analysis.checks == (Check("checkout", 3, Query("sum(x)", -1, 0.5)),)
+
+
+def test_method_threshold_checks_every_indicator() -> None:
+    analysis = spec_from_wire(load(DATA / "valid" / "threshold.yaml"), namespace="bookinfo").analysis
+    assert analysis.method is Method.THRESHOLD
+    assert [(check.name, check.failure_limit) for check in analysis.checks] == [
+        ("success-rate", 5),
+        ("latency", 3),
+        ("orders", 3),
+    ]
+    assert [check.measure for check in analysis.checks[:2]] == [SuccessRate(0.995), Latency(0.5, 0.99)]
+    assert [indicator.name for indicator in analysis.indicators] == ["success-rate", "latency"]
+
+
+def test_the_default_limit_is_kept_with_a_run_and_does_not_tell_specs_apart() -> None:
+    query = {"name": "checkout", "query": {"promql": "sum(x)", "max": 1}}
+    errors = {"name": "errors", "successRate": {}}
+    written = minimal(analysis={"indicators": [errors, query | {"failureLimit": 3}]})
+    unwritten = minimal(analysis={"indicators": [errors, query]})
+    kept = wire_spec_with_defaults(unwritten)["analysis"]["indicators"]
+    assert [each.get("failureLimit") for each in kept] == [None, 3]
+    assert spec_hash(written) == spec_hash(unwritten)
+    other = minimal(analysis={"indicators": [errors, query | {"failureLimit": 4}]})
+    assert spec_hash(other) != spec_hash(unwritten)
 
 
 def test_a_ramp_becomes_steps_that_end_at_100() -> None:
