@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshshift.api.durations import format_duration
 from meshshift.cli.explain_text import WIDTH, clock, evidence, plain
 from meshshift.core.account import balance
 from meshshift.core.run import Phase
@@ -54,16 +55,20 @@ def render(found: Replayed) -> str:
 
 def verdict(recording: Recording, start: float) -> str:
     """One sentence: what the canary would have come to, when, and why."""
-    run = recording.run
-    weight = 0 if run is None else run.desired
-    after = duration(recording.until - start)
+    run, at = recording.run, f"at {_time(recording.until)}, {duration(recording.until - start)} after the start"
     if run is None or not recording.over:
-        return f"undecided at {_time(recording.until)}, {after} after the start, at {weight}%: {recording.message}"
-    message = run.outcome.message if run.outcome else recording.message
-    done = "promoted" if run.phase is Phase.SUCCEEDED else "rolled back"
+        return f"undecided when the period ended {at}: {recording.message}"
     if run.hold is not None:
-        done = "held for a person"
-    return f"would have been {done} at {_time(recording.until)}, {after} after the start: {message}"
+        return f"would have been held for a person {at}: {recording.message}"
+    if run.phase is Phase.ROLLING_BACK:
+        return f"would have been rolled back {at}: {recording.message}"
+    return f"would have been promoted {at}: {recording.turns[-1].message}"
+
+
+def allowed(recording: Recording) -> str:
+    """When which weight would have been allowed: `5% at 14:02:00, 25% at 14:02:45`."""
+    weights = {turn.weight: turn.at for turn in reversed(recording.turns) if turn.weight}
+    return ", ".join(f"{weight}% at {_time(weights[weight])}" for weight in sorted(weights)) or "none"
 
 
 def as_json(found: Replayed) -> dict[str, Any]:
@@ -105,9 +110,10 @@ def _recording_json(label: str, recording: Recording, start: float) -> dict[str,
 
 def _headline(found: Replayed) -> Iterator[str]:
     spec, period, first = found.tried[0].spec, found.period, found.recordings[0]
+    interval = format_duration(spec.analysis.judge.interval)
     yield (
         f"{found.service.namespace}/{found.service.name}: {spec.stable.name} to {spec.canary.name}, "
-        f"replayed {clock(period.start)} to {clock(period.end)} UTC"
+        f"replayed {clock(period.start)} to {clock(period.end)} UTC, a look every {interval}"
     )
     for name, arm in _arms(found):
         yield f"  {name}: {_recognised(arm)}"
@@ -180,6 +186,7 @@ def _verdicts(found: Replayed) -> Iterator[str]:
     for variant, recording in zip(found.tried, found.recordings, strict=True):
         yield f"  {variant.label}"
         yield from _wrapped(verdict(recording, start), 4)
+        yield from _wrapped(f"weights allowed: {allowed(recording)}", 4)
 
 
 def _arms(found: Replayed) -> tuple[tuple[str, Arm], ...]:

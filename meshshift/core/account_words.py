@@ -64,8 +64,9 @@ def rollback(account: Account, *, ended: bool = False) -> str:
     if account.allowed is not None:
         beyond += f" and more than its objective's {percent(account.allowed)}"
     when = "at the end" if ended else "now"
-    watched = "" if account.calm or ended else " It is suspicious: no more weight while that lasts."
-    return f"To be rolled back: evidence {odds(account.bar)} that {beyond}; {when} {odds(account.odds)}.{watched}"
+    standing = f"To be rolled back: evidence {odds(account.bar)} that {beyond}; {when} {odds(account.odds)}."
+    suspicious = not account.calm and not ended and account.odds < account.bar
+    return f"{standing} It is suspicious: no more weight while that lasts." if suspicious else standing
 
 
 def combined(together: Balance) -> str:

@@ -28,8 +28,8 @@ class Option:
     effect: str
 
 
-def options(run: Run, reason: str) -> tuple[Option, ...]:
-    """The commands that make sense for a run whose status says `reason`."""
+def options(run: Run, reason: str, *, paused: bool) -> tuple[Option, ...]:
+    """The commands that make sense for a run whose status says `reason`; `paused` is whether `spec.paused` holds it."""
     stable, canary = run.spec.stable.name, run.spec.canary.name
     if run.phase in {Phase.ROLLED_BACK, Phase.FAILED}:
         return (Option(CommandName.RETRY, "begin again with fresh evidence"),)
@@ -39,7 +39,7 @@ def options(run: Run, reason: str) -> tuple[Option, ...]:
     if run.phase is Phase.PROMOTING:
         return (abort,)
     found = [*_resume(run, reason), abort]
-    if run.hold is Hold.REGRESSION or reason in STRANGE:
+    if run.hold is Hold.REGRESSION or reason in STRANGE or paused:
         # A promotion would be taken note of, but these holds come before it.
         return tuple(found)
     if run.hold is None:

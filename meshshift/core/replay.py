@@ -42,6 +42,7 @@ _CLEARLY = 5.0
 """Standard errors by which a measured share must move to count as another weight."""
 
 _LEAST_MOVE = 0.01
+_DECIDED = frozenset({Phase.PROMOTING, Phase.ROLLING_BACK})
 _VERSION_LABEL = "version"
 
 
@@ -66,9 +67,9 @@ class Playback:
 
     @property
     def over(self) -> bool:
-        """The verdict has been reached: promoted, ended, on the way back, or held because of a proven regression."""
+        """Nothing is left to judge: all traffic given, ended, on the way back, or held for a proven regression."""
         run = self.run
-        return run is not None and (run.phase.ended or run.phase is Phase.ROLLING_BACK or run.hold is Hold.REGRESSION)
+        return run is not None and (run.phase.ended or run.phase in _DECIDED or run.hold is Hold.REGRESSION)
 
     def look(
         self, telemetry: Tick | NoData | BadData | TelemetryFailure | None, warm: tuple[Tick, ...]

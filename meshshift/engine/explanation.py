@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshshift.core.run import Run
-    from meshshift.core.spec import ShiftSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,6 @@ class Explanation:
     paused: bool
     remarks: tuple[str, ...]
 
-    @property
-    def spec(self) -> ShiftSpec | None:
-        """The spec in force: the one that the run was started with."""
-        return self.run.spec if self.run else None
-
 
 def explain(shift: Mapping[str, Any]) -> Explanation:
     """The explanation of a TrafficShift as the API server returns it."""
@@ -61,14 +55,15 @@ def explain(shift: Mapping[str, Any]) -> Explanation:
             remarks.append(f"the evidence cannot be shown: status.checkpoint cannot be read here ({error})")
     if run is not None:
         remarks += _difference(wire, run)
+    paused = bool(wire.get("paused")) and run is not None and not run.phase.ended
     return Explanation(
         namespace=namespace,
         name=str(metadata.get("name", "")),
         status=status,
         run=run,
         balance=balance(run) if run else None,
-        options=options(run, status.reason or "") if run else (),
-        paused=bool(wire.get("paused")) and run is not None and not run.phase.ended,
+        options=options(run, status.reason or "", paused=paused) if run else (),
+        paused=paused,
         remarks=tuple(remarks),
     )
 

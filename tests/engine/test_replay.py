@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshshift.api.convert import spec_from_wire
-from meshshift.core.telemetry import Arm
+from meshshift.core.telemetry import Arm, Snapshot
 from meshshift.engine.observe import Arms
 from meshshift.engine.ports import QueryError, ServiceId
 from meshshift.engine.replay import Period, Recording, TelemetryLost, replay, workloads
@@ -17,7 +17,6 @@ from tests.engine.simulation import NAMESPACE, RUNNER, START, Behaviour, Simulat
 
 SERVICE = ServiceId(NAMESPACE, "reviews")
 ARMS = Arms(Arm(frozenset({"reviews-v2"})), Arm(frozenset({"reviews-v1"})))
-AFTER_THE_VERDICT = {"RolledBack", "Restored", "RegressionProven"}
 
 
 def ended(simulation: Simulation) -> bool:
@@ -40,7 +39,7 @@ def turns_of(simulation: Simulation) -> list[tuple[float, str, int, str]]:
     return [
         (instant(entry["at"]), entry["reason"], entry["weight"], entry["message"])
         for entry in simulation.status["history"]
-        if entry["phase"] not in {"RolledBack"}
+        if entry["phase"] not in {"RolledBack", "Succeeded"}
     ]
 
 
@@ -63,3 +62,101 @@ def test_the_same_counters_lead_to_the_same_turns_at_the_same_instants(
     recording = replayed(simulation, analysis=analysis)
     assert [(turn.at, turn.reason, turn.weight, turn.message) for turn in recording.turns] == turns_of(simulation)
     assert recording.over == ended(simulation)
+
+
+def rolled_back() -> Simulation:
+    simulation = bookinfo()
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.03)
+    simulation.mesh.put(shift())
+    simulation.run(400, until=ended)
+    return simulation
+
+
+def test_the_weights_that_were_measured_are_those_that_the_mesh_had() -> None:
+    simulation = bookinfo()
+    simulation.mesh.put(shift())
+    simulation.run(400, until=ended)
+    recording = replayed(simulation)
+    assert [round(each.share or 0.0, 3) for each in recording.measured] == [0.05, 0.25, 0.5]
+
+
+def test_weights_of_another_plan_lead_to_a_verdict_as_well() -> None:
+    """Recorded at 5%, 25%, 50%; asked whether a plan of 10% steps would have gone on."""
+    simulation = bookinfo()
+    simulation.mesh.put(shift())
+    simulation.run(400, until=ended)
+    canary = {"steps": [{"setWeight": 10}, {"setWeight": 20}], "minStepDuration": "5s"}
+    recording = replayed(simulation, strategy={"canary": canary})
+    weights = [turn.weight for turn in recording.turns]
+    assert weights[:3] == [0, 10, 20]
+
+
+def test_stricter_settings_decide_later() -> None:
+    simulation = rolled_back()
+    simulation.run(100)
+    strict = {"interval": "5s", "warmup": "0s", "confidence": 99.99}
+    first, second = replayed(simulation), replayed(simulation, analysis=strict)
+    assert first.over
+    assert second.until > first.until or not second.over
+
+
+def test_a_gap_in_the_history_is_told_and_holds_the_shift() -> None:
+    simulation = bookinfo()
+    simulation.mesh.put(shift())
+    simulation.run(20)
+    simulation.watches = False
+    gap = simulation.now, simulation.now + 60
+    recorded = simulation.snapshots
+
+    async def with_gap(services, at):  # type: ignore[no-untyped-def]
+        found = await recorded(services, at)
+        if gap[0] < at <= gap[1]:
+            return {service: Snapshot(at, asked="istio_requests_total") for service in services}
+        return found
+
+    simulation.run(200, until=ended)
+    simulation.snapshots = with_gap  # type: ignore[method-assign]
+    recording = replayed(simulation)
+    assert [turn.reason for turn in recording.turns].count("NoTraffic") == 1
+    (found,) = recording.gaps
+    assert gap[0] <= found.start <= found.end <= gap[1] + 10
+    assert "no series for istio_requests_total" in found.reason
+
+
+def test_a_prometheus_that_cannot_be_asked_is_no_finding_about_the_past() -> None:
+    simulation = rolled_back()
+    simulation.prometheus = QueryError("PrometheusUnreachable", "Prometheus at http://p cannot be reached")
+    with pytest.raises(TelemetryLost, match="cannot be reached"):
+        replayed(simulation)
+    with pytest.raises(TelemetryLost, match="cannot be reached"):
+        RUNNER.run(workloads(SERVICE, simulation, Period(START, simulation.now, START)))
+
+
+def test_arms_that_do_not_exist_leave_their_requests_to_others() -> None:
+    simulation = rolled_back()
+    began = instant(simulation.status["history"][0]["at"])
+    spec, period = spec_from_wire(shift()["spec"], namespace=NAMESPACE), Period(began, simulation.now, START)
+    wrong = Arms(Arm(frozenset({"reviews-v9"})), ARMS.stable)
+    recording = RUNNER.run(replay(spec, SERVICE, wrong, simulation, simulation.timing, period))
+    assert recording.other > 0
+    assert sum(each.canary for each in recording.measured) == 0
+    assert RUNNER.run(workloads(SERVICE, simulation, period)) == ("reviews-v1", "reviews-v2")
+
+
+def test_nothing_after_the_end_is_looked_at() -> None:
+    simulation = rolled_back()
+    began = instant(simulation.status["history"][0]["at"])
+    asked: list[float] = []
+    recorded = simulation.snapshots
+
+    async def noting(services, at):  # type: ignore[no-untyped-def]
+        asked.append(at)
+        return await recorded(services, at)
+
+    simulation.snapshots = noting  # type: ignore[method-assign]
+    spec = spec_from_wire(shift()["spec"], namespace=NAMESPACE)
+    recording = RUNNER.run(
+        replay(spec, SERVICE, ARMS, simulation, simulation.timing, Period(began, began + 12, ready_since=START))
+    )
+    assert not recording.over
+    assert max(asked) <= began + 12
