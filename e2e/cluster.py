@@ -43,7 +43,7 @@ class Cluster(KubeClient):
         except Conflict:
             await self.patch(DEPLOYMENTS, NAMESPACE, document["metadata"]["name"], document, kind="merge")
         async with asyncio.timeout(120):
-            while not await self._is_ready(document["metadata"]["name"]):
+            while not await self._is_ready(document["metadata"]["name"]):  # noqa: ASYNC110 - as kubectl would
                 await asyncio.sleep(0.5)
 
     async def shift(self, canary: str, **spec: Any) -> None:
