@@ -116,21 +116,21 @@ def _evidence(frame: Frame, columns: int) -> list[Text]:
     lines.append(
         Text(f" {'bad answers':<12} {canary:>6} {stable:>6}   {proof:<{31 + spare}}alarm", style="dim"),
     )
+    back = frame.status.phase in _BACK
     for one in frame.status.evidence:
-        lines += _indicator(one, spare, columns)
+        lines += _indicator(one, (0.0, "no longer asked") if back else _proof(one), spare, columns)
     explanation = "a full alarm rolls back; it is wrong for at most 1 good version in 100"
-    if frame.status.phase in _BACK and "10^" in (frame.status.message or ""):
+    if back and "10^" in (frame.status.message or ""):
         explanation = "evidence 10^3 is 1,000 to 1 for “worse than tolerated”; 10^2 rolls back"
     return [*lines, Text(f" {explanation}", style="dim")]
 
 
-def _indicator(one: EvidenceStatus, spare: int, columns: int) -> list[Text]:
+def _indicator(one: EvidenceStatus, proof: tuple[float, str], spare: int, columns: int) -> list[Text]:
     alarm, word, colour = _alarm(one)
-    share, proof = _proof(one)
     row = Text.assemble(
         f" {one.indicator:<12.12} {_rate(one.canary_rate):>6} {_rate(one.stable_rate):>6}   ",
-        *_bar(share, 9 + spare, "green"),
-        f" {proof:<21.21}",
+        *_bar(proof[0], 9 + spare, "green"),
+        f" {proof[1]:<21.21}",
         *_bar(alarm, 8 + spare, colour),
         (f" {word}", colour),
     )
@@ -159,7 +159,8 @@ def _proof(one: EvidenceStatus) -> tuple[float, str]:
     if not one.requests_needed:
         return 1.0, f"{one.canary_requests:,.0f}: enough"
     total = one.canary_requests + one.requests_needed
-    return one.canary_requests / total, f"{one.canary_requests:,.0f} of ~{total:,.0f} requests"
+    words = f"{one.canary_requests:,.0f} of ~{total:,.0f}"
+    return one.canary_requests / total, f"{words} requests" if len(words) <= 11 else words
 
 
 def _next_weight(frame: Frame) -> int | None:

@@ -20,9 +20,11 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_operator_runs_without_the_lab() -> None:
-    code = "import sys; sys.argv = ['meshshift', 'operator', '--help']\nfrom meshshift.cli.main import main\n"
+    code = "import sys; sys.argv = ['meshshift', 'operator', '--help']\n"
+    code += "sys.modules.update(dict.fromkeys(['celpy', 'envoy', 'jsonpatch', 'jsonschema', 'rich']))\n"
+    code += "from meshshift.cli.main import main\n"
     code += "try: main()\nexcept SystemExit: pass\n"
-    code += "assert not [name for name in sys.modules if name.startswith(('meshshift.lab', 'rich'))]"
+    code += "assert not [name for name in sys.modules if name.startswith('meshshift.lab')]"
     done = python(code)
     assert done.returncode == 0, done.stderr
 

@@ -95,6 +95,7 @@ def test_the_alarm_is_named_as_the_engine_judges_it(worse: float, word: str) -> 
         ({"proof": 0.1, "requests_needed": None}, "not at these rates"),
         ({"proof": 1.4, "requests_needed": 0}, "312: enough"),
         ({"proof": 0.1, "requests_needed": 388}, "312 of ~700 requests"),
+        ({"proof": 0.1, "requests_needed": 2000, "canary_requests": 1385}, "1,385 of ~3,385 "),
     ],
 )
 def test_proof_is_told_in_requests(fields: dict[str, float | None], words: str) -> None:
