@@ -114,7 +114,7 @@ class Look:
         if self.run.spec.analysis.method is Method.SEQUENTIAL:
             return self.run.evidence.assess(weight, goal)
         unasked = self.run.evidence.assess(weight, None)
-        shown = tuple(replace(finding, note="") for finding in unasked.findings)
+        shown = tuple(replace(finding, note="", requests_needed=0.0) for finding in unasked.findings)
         return replace(unasked, findings=shown, regression=False, allowed=True, culprit=None)
 
     @cached_property

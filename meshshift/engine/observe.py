@@ -87,7 +87,7 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
     service_id = ServiceId(subject.namespace, spec.service)
     (reading, warm), answers = await asyncio.gather(
         read(subject.run, service_id, pods.arms, telemetry, timing, now),
-        ask(subject.run, pods, mesh.target, telemetry, timing, now),
+        ask(subject.run, mesh.target, pods.arms, pods.endpoints.canary_ready_since, telemetry, timing, now),
     )
     return Observation(
         now=now,
@@ -169,20 +169,26 @@ async def read(
 
 
 async def ask(
-    run: Run | None, pods: _Pods, target: Target, telemetry: Telemetry, timing: Timing, now: float
+    run: Run | None,
+    target: Target,
+    arms: Arms,
+    ready_since: float | None,
+    telemetry: Telemetry,
+    timing: Timing,
+    now: float,
 ) -> Answers | None:
     """What the queries of checks say at the instant that is due, all of them asked at once."""
     if run is None:
         return None
-    at = due_at(run, pods.endpoints.canary_ready_since, timing.lag, now)
+    at = due_at(run, ready_since, timing.lag, now)
     due = () if at is None else due_checks(run, at)
     if at is None or not due:
         return None
     facts = Facts(
         canary=target.canary,
         stable=target.stable,
-        canary_workloads=pods.arms.canary.workloads,
-        stable_workloads=pods.arms.stable.workloads,
+        canary_workloads=arms.canary.workloads,
+        stable_workloads=arms.stable.workloads,
         service=target.service,
         namespace=target.namespace,
         host=target.host,

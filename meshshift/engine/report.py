@@ -27,13 +27,25 @@ from meshshift.core.steps import describe
 from meshshift.core.telemetry import Tick
 
 if TYPE_CHECKING:
+    from meshshift.core.checking import CheckFinding
     from meshshift.core.decision import Decision
     from meshshift.core.evidence import Counts
-    from meshshift.core.judge import Finding
+    from meshshift.core.judge import Assessment, Finding
     from meshshift.core.observation import Observation
 
 WARNINGS = frozenset(
-    {"RegressionProven", "CanaryLost", "SubsetLost", "StepTimeout", "Drifted", "StableNotReady", "WeightsMidWay"}
+    {
+        "RegressionProven",
+        "FailureLimitReached",
+        "CheckFailed",
+        "CheckError",
+        "CanaryLost",
+        "SubsetLost",
+        "StepTimeout",
+        "Drifted",
+        "StableNotReady",
+        "WeightsMidWay",
+    }
 )
 
 
@@ -56,8 +68,7 @@ def report(
     if observation is not None:
         status = status.model_copy(update={"weights": _weights(decision, observation, previous)})
     if decision.assessment is not None:
-        findings = tuple(_evidence(finding) for finding in decision.assessment.findings)
-        status = status.model_copy(update={"evidence": findings})
+        status = status.model_copy(update={"evidence": _all_evidence(decision.assessment, decision.checks)})
     elif decision.run is not None and decision.phase is Phase.PENDING:
         status = status.model_copy(update={"evidence": ()})
     if decision.command is not None:
@@ -122,6 +133,24 @@ def _weights(decision: Decision, observation: Observation, previous: StatusModel
     )
 
 
+def _all_evidence(assessment: Assessment, checks: tuple[CheckFinding, ...]) -> tuple[EvidenceStatus, ...]:
+    """One entry for each indicator: what was counted, what was checked, or both."""
+    entries = {finding.name: _evidence(finding) for finding in assessment.findings}
+    for check in checks:
+        entry = entries.get(check.name, EvidenceStatus(indicator=check.name))
+        entries[check.name] = entry.model_copy(
+            update={
+                "value": check.value,
+                "min": check.lowest,
+                "max": check.highest,
+                "failures": check.failures,
+                "failure_limit": check.limit,
+                "note": shorten(check.problem, 512) or None,
+            }
+        )
+    return tuple(entries.values())
+
+
 def _evidence(finding: Finding) -> EvidenceStatus:
     return EvidenceStatus(
         indicator=finding.name,
@@ -146,7 +175,8 @@ def _percent(counts: Counts) -> float | None:
 
 def _conditions(decision: Decision, generation: int, now: float) -> tuple[ConditionStatus, ...]:
     under_way = not decision.phase.ended and not decision.stalled
-    regression = decision.assessment is not None and decision.assessment.regression
+    failed = any(check.spent for check in decision.checks)
+    regression = failed or (decision.assessment is not None and decision.assessment.regression)
     analyzed: Literal["True", "False", "Unknown"] = "Unknown"
     if decision.assessment is not None:
         analyzed = "False" if regression else "True"

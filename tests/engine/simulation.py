@@ -223,6 +223,8 @@ class Simulation:
         self.timing = Timing(settle=settle, lag=lag)
         self.interval = interval
         self.prometheus: QueryError | None = None
+        self.answer: Callable[[Simulation, float], tuple[Series, ...] | QueryError] = lambda simulation, at: ()
+        self.asked: list[tuple[str, float]] = []
         self.watches = True
         self.checks: list[Callable[[Simulation], None]] = []
         self.restart()
@@ -271,6 +273,11 @@ class Simulation:
         return {
             services[0]: Snapshot(at, tuple(requests), tuple(durations), newest=newest, asked="istio_requests_total")
         }
+
+    async def query(self, promql: str, at: float) -> tuple[Series, ...] | QueryError:
+        """The telemetry port, for users' queries."""
+        self.asked.append((promql, at))
+        return self.prometheus or self.answer(self, at)
 
     def shares(self) -> dict[str, float]:
         """Where traffic goes, as Envoy would read the VirtualService."""

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meshshift.core.telemetry import Series
 from meshshift.engine.failures import Conflict, Transient
 from tests.engine.simulation import Behaviour, Killed, Simulation, bookinfo, route, rule, shift
 
@@ -69,8 +70,21 @@ def retarget(simulation: Simulation) -> None:
     simulation.mesh.edit("TrafficShift", "reviews", lambda document: document["spec"].update(strategy=steps))
 
 
+def failing_query(simulation: Simulation) -> None:
+    simulation.answer = lambda s, at: (Series.of({}, 0.9 if at % 10 else 0.1),)
+
+
+CHECKED = {
+    "interval": "5s",
+    "warmup": "0s",
+    "indicators": [
+        {"name": "errors", "successRate": {}},
+        {"name": "checkout", "query": {"promql": "sum(x)", "max": 0.2}, "failureLimit": 2},
+    ],
+}
 SCENARIOS = (
     Scenario("promotion"),
+    Scenario("failure limit", {"analysis": CHECKED}, failing_query),
     Scenario("rollback", arrange=failing),
     Scenario("rollback of an added subset", {"canary": LABELS}, without_subset),
     Scenario(
