@@ -76,8 +76,15 @@ def regression(assessment: Assessment, false_rollback: float) -> str:
     )
     return (
         f"{finding.name} proven worse: {_bad(finding.canary)} on the canary, {_bad(finding.stable)} on stable "
-        f"(evidence 10^{assessment.overall_worse:.1f}, needed 10^{-math.log10(false_rollback):.1f})"
+        f"(odds {odds(assessment.overall_worse)}, needed {odds(-math.log10(false_rollback))})"
     )
+
+
+def odds(log10: float) -> str:
+    """Evidence given as log10, the way people bet: `126 : 1`, and at most `over 1,000,000 : 1`."""
+    if log10 > 6:
+        return "over 1,000,000 : 1"
+    return f"{10**log10:,.0f} : 1" if log10 >= 1 else f"{10**log10:.2g} : 1"
 
 
 def passed(check: CheckFinding) -> str:

@@ -77,7 +77,7 @@ def test_a_rollback_names_the_culprit_its_numbers_and_the_bar() -> None:
     bad = finding("latency", canary=Counts(941, 48), stable=Counts(2870, 3))
     assert words.regression(assessment(finding(), bad, worse=3.21, culprit="latency"), 0.01) == (
         "latency proven worse: 5.1% of 941 requests bad on the canary, 0.10% of 2,870 requests bad on stable "
-        "(evidence 10^3.2, needed 10^2.0)"
+        "(odds 1,622 : 1, needed 100 : 1)"
     )
 
 
@@ -86,3 +86,10 @@ def test_a_rollback_names_the_culprit_its_numbers_and_the_bar() -> None:
 )
 def test_durations_read_as_people_say_them(seconds: float, shown: str) -> None:
     assert words.duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("log10", "shown"), [(-1.0, "0.1 : 1"), (0.3, "2 : 1"), (2.0, "100 : 1"), (9.0, "over 1,000,000 : 1")]
+)
+def test_evidence_is_told_as_odds(log10: float, shown: str) -> None:
+    assert words.odds(log10) == shown

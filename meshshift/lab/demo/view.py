@@ -120,8 +120,8 @@ def _evidence(frame: Frame, columns: int) -> list[Text]:
     for one in frame.status.evidence:
         lines += _indicator(one, (0.0, "no longer asked") if back else _proof(one), spare, columns)
     explanation = "a full alarm rolls back; it is wrong for at most 1 good version in 100"
-    if back and "10^" in (frame.status.message or ""):
-        explanation = "evidence 10^3 is 1,000 to 1 for “worse than tolerated”; 10^2 rolls back"
+    if back and "odds" in (frame.status.message or ""):
+        explanation = "odds of 100 : 1 roll back; they are wrong for at most 1 good version in 100"
     return [*lines, Text(f" {explanation}", style="dim")]
 
 

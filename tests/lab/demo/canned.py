@@ -88,7 +88,7 @@ PROGRESSING = status(
 
 REGRESSION = (
     "5% → 0%: success-rate proven worse: 6.2% of 144 requests bad on the canary, 0.10% of 2,987 requests bad on stable "
-    "(evidence 10^3.1, needed 10^2.0)"
+    "(odds 1,259 : 1, needed 100 : 1)"
 )
 ROLLED_BACK = status(
     "RolledBack",
