@@ -30,7 +30,8 @@ def _shifts(courses: Sequence[Course]) -> Iterator[str]:
         phase = course.last.phase
         ending = ENDINGS.get(phase, "not over") if phase else "never begun"
         decided = f"decided after {course.decided_at:.0f} s" if course.decided_at is not None else "undecided"
-        yield f"  {course.act.title}  {ending.upper()}, {decided}; {course.act.canary.name} had at most {course.peak}%"
+        peak = "" if phase is Phase.SUCCEEDED else f"; {course.act.canary.name} had at most {course.peak}%"
+        yield f"  {course.act.title}  {ending.upper()}, {decided}{peak}"
         yield from _wrap(course.last.message or "no message", " " * 11)
 
 
