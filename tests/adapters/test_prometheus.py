@@ -2,6 +2,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,7 +13,7 @@ import pytest
 from meshshift.adapters import promql
 from meshshift.adapters.prometheus import CHUNK, PrometheusTelemetry
 from meshshift.adapters.prometheus_http import PrometheusSettings
-from meshshift.core.telemetry import Arm, NoData, Snapshot, difference
+from meshshift.core.telemetry import Arm, NoData, Series, Snapshot, difference
 from meshshift.engine.ports import QueryError, ServiceId, Telemetry
 
 URL = "http://prometheus.test:9090/prom/"
@@ -328,6 +329,58 @@ async def test_every_query_is_observed() -> None:
     ]
 
 
+# --- users' queries ---------------------------------------------------------------------------------------------------
+
+
+def scalar(value: str) -> dict[str, Any]:
+    return {"status": "success", "data": {"resultType": "scalar", "result": [100.0, value]}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "series"),
+    [
+        (vector(({}, "0.31")), (Series.of({}, 0.31),)),
+        (vector(({"b": "2", "a": "1"}, "-1"), ({}, "+Inf")), (Series.of({"a": "1", "b": "2"}, -1.0), Series((), inf))),
+        (vector(), ()),
+        (scalar("3"), (Series.of({}, 3.0),)),
+    ],
+)
+async def test_a_users_query_gives_what_came(answer: dict[str, Any], series: tuple[Series, ...]) -> None:
+    fake, observer = FakePrometheus(), Observed()
+    fake.answer = lambda _: httpx.Response(200, json=answer)
+    async with telemetry(fake, observer) as source:
+        port: Telemetry = source
+        assert await port.query("sum(x)", 1700000000.25) == series
+    assert [(form["query"], form["time"]) for form in fake.queries] == [("sum(x)", "1700000000.250")]
+    assert observer.calls == [("check", "ok")]
+
+
+async def test_a_users_query_that_prometheus_refuses_is_an_error_with_its_words() -> None:
+    refusal = {"status": "error", "errorType": "bad_data", "error": "parse error: unexpected end of input"}
+    async with telemetry(replying(400, json=refusal)) as source:
+        found = await source.query("sum(x", 100.0)
+    assert isinstance(found, QueryError)
+    assert (found.reason, found.query) == ("QueryFailed", "sum(x")
+    assert "unexpected end of input" in found.message
+
+
+async def test_users_queries_that_hang_do_not_keep_the_counters_waiting() -> None:
+    hanging, asked = asyncio.Event(), FakePrometheus()
+
+    async def fake(request: httpx.Request) -> httpx.Response:
+        if b"slow" in request.content:
+            await hanging.wait()
+        return await asked(request)
+
+    async with telemetry(fake) as source:
+        slow = [asyncio.create_task(source.query(f"slow{index}", 100.0)) for index in range(10)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert (await snapshot(source)).requests
+        hanging.set()
+        await asyncio.gather(*slow)
+
+
 # --- who is asking ---------------------------------------------------------------------------------------------------
 
 
@@ -371,3 +424,26 @@ async def test_basic_auth_is_sent_and_not_shown() -> None:
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=word):
         PrometheusSettings(**{"url": URL, **settings})
+
+
+# --- silence ---------------------------------------------------------------------------------------------------------
+
+
+async def test_one_look_around_explains_every_silent_service_for_a_while() -> None:
+    fake = FakePrometheus()
+    rows = vector(({"reporter": "source", **of_service(REVIEWS)}, "1"))
+    fake.answer = lambda query: httpx.Response(200, json=rows) if query.startswith("count by") else None
+    async with telemetry(fake) as source:
+        said = await source.silence(ServiceId(REVIEWS.namespace, "ratings"), 100.0)
+        await source.silence(ServiceId(REVIEWS.namespace, "details"), 110.0)
+        assert len(fake.asked("count by")) == 1
+        await source.silence(ServiceId(REVIEWS.namespace, "details"), 200.0)
+    assert "the label destination_service_name removes every series" in said
+    assert len(fake.asked("count by")) == 2
+
+
+async def test_silence_of_prometheus_itself_is_told_as_such() -> None:
+    fake = FakePrometheus()
+    fake.answer = lambda _: httpx.Response(503, text="starting")
+    async with telemetry(fake) as source:
+        assert "503" in await source.silence(REVIEWS, 100.0)

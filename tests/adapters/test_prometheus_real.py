@@ -16,8 +16,10 @@ from aiohttp import web
 
 from meshshift.adapters.prometheus import PrometheusTelemetry
 from meshshift.adapters.prometheus_http import PrometheusSettings
+from meshshift.core.checks import Error, Fail, Pass, Query, Result, judge_answer
 from meshshift.core.evidence import Counts
 from meshshift.core.telemetry import Arm, NoData, Snapshot, Tick, difference
+from meshshift.core.template import Facts, render
 from meshshift.engine.ports import QueryError, ServiceId
 from meshshift.lab.prometheus import Prometheus, PrometheusError
 
@@ -219,6 +221,75 @@ async def test_hostile_names_are_only_names(source: PrometheusTelemetry) -> None
     assert [len(found[service].requests) for service in services] == [3, 0, 0, 0, 0, 0]
 
 
+BY_WORKLOAD = 'istio_requests_total{destination_service_name="plain",destination_workload=~"{{canaryWorkload}}"}'
+
+
+def facts(canary: str = "v2", *workloads: str) -> Facts:
+    names = frozenset(workloads or {"v2"})
+    return Facts(canary, "v1", names, frozenset({"v1"}), "plain", "shop", "plain.shop.svc.cluster.local", 60.0)
+
+
+async def checked(source: PrometheusTelemetry, promql: str, given: Facts | None = None) -> Result:
+    answer = await source.query(render(promql, given or facts()), T)
+    return (
+        Error(answer.message) if isinstance(answer, QueryError) else judge_answer(Query(promql, maximum=1500), answer)
+    )
+
+
+@pytest.mark.parametrize(
+    ("promql", "result"),
+    [
+        (f"sum({BY_WORKLOAD})", Fail(2000.0, 1500.0)),
+        (f"max({BY_WORKLOAD})", Pass(1000.0)),
+        (f"scalar(max({BY_WORKLOAD}))", Pass(1000.0)),
+        ("sum(increase(istio_requests_total{destination_service_name='{{service}}'}[{{interval}}])) * 0", Pass(0.0)),
+        ("sum(absent_metric) or vector(0)", Pass(0.0)),
+    ],
+)
+async def test_a_query_of_ones_own_gives_a_number(source: PrometheusTelemetry, promql: str, result: Result) -> None:
+    assert await checked(source, promql) == result
+
+
+@pytest.mark.parametrize(
+    ("promql", "kind", "word"),
+    [
+        ("sum(absent_metric)", NoData, "nothing matches"),
+        ("vector(0) / vector(0)", NoData, "nan"),
+        ("vector(1) / vector(0)", NoData, "inf"),
+        (BY_WORKLOAD, Error, "gives 2 series"),
+        ("sum(x", Error, "parse error"),
+        ("x[1m]", Error, "resultType matrix"),
+        ("'text'", Error, "resultType string"),
+    ],
+)
+async def test_what_is_no_number_is_told_apart_from_a_failure(
+    source: PrometheusTelemetry, promql: str, kind: type[NoData | Error], word: str
+) -> None:
+    found = await checked(source, promql)
+    assert isinstance(found, kind), found
+    assert word in found.reason
+
+
+@pytest.mark.parametrize("quote", ["'", '"', "`"])
+@pytest.mark.parametrize("name", ['v2"} or vector(1) #', "v2'} or vector(1) #", "a\\", "v2|v1", ".*", "é\n", "v2`"])
+async def test_hostile_names_in_a_query_match_nothing_and_break_nothing(
+    source: PrometheusTelemetry, name: str, quote: str
+) -> None:
+    """Not even the expression `.*` may match; a raw string knows no escapes, so there a name may be refused at most."""
+    promql = f"sum(istio_requests_total{{destination_workload=~{quote}{{{{canaryWorkload}}}}{quote}}})"
+    found = await checked(source, promql, facts("v2", name))
+    assert isinstance(found, NoData) or (quote == "`" and isinstance(found, Error)), found
+    exact = f"sum(istio_requests_total{{destination_workload={quote}{{{{canary}}}}{quote}}})"
+    assert isinstance(await checked(source, exact, facts(name)), NoData)
+
+
+async def test_a_name_with_an_odd_character_still_matches_itself(source: PrometheusTelemetry) -> None:
+    promql = 'sum(label_replace(vector(7), "w", "{{canary}}", "", "")) by (w)'
+    answer = await source.query(render(promql, facts('a"\\é\n$$')), T)
+    assert not isinstance(answer, QueryError), answer
+    assert dict(answer[0].labels)["w"] == 'a"\\é\n$'
+
+
 class Exporter:
     """A proxy's metrics on loopback; `scraped` is set by every scrape."""
 
@@ -291,3 +362,8 @@ async def test_an_outage_of_prometheus_is_an_error_and_then_over(
     assert stopped.reason == "PrometheusUnreachable"
     assert (await snapshot(source, "plain", T)).requests
     await impatient.aclose()
+
+
+async def test_a_label_that_removes_every_series_is_named(source: PrometheusTelemetry) -> None:
+    said = await source.silence(ServiceId(NAMESPACE, "nobody"), AFTER)
+    assert "the label destination_service_name removes every series: 'nobody' is asked for" in said

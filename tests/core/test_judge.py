@@ -415,3 +415,10 @@ def test_state_does_not_grow_with_time() -> None:
 
     assert numbers(late) == numbers(early)
     assert len(json.dumps(late.to_json())) < 6000
+
+
+def test_without_indicators_time_is_kept_and_nothing_is_judged() -> None:
+    evidence = Evidence.begin((), DEFAULTS, 0.0).see(Tick(0.0, 15.0, traffic(100, 90), traffic(900, 1)))
+    found = evidence.assess(0.1, 0.5)
+    assert (evidence.until, found.findings, found.regression, found.culprit) == (15.0, (), False, None)
+    assert Evidence.from_json(evidence.to_json()) == evidence

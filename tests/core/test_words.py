@@ -5,6 +5,7 @@ import math
 import pytest
 
 from meshshift.core import words
+from meshshift.core.checking import CheckFinding, Standing
 from meshshift.core.evidence import Counts
 from meshshift.core.judge import Assessment, Finding
 
@@ -93,3 +94,52 @@ def test_durations_read_as_people_say_them(seconds: float, shown: str) -> None:
 )
 def test_evidence_is_told_as_odds(log10: float, shown: str) -> None:
     assert words.odds(log10) == shown
+
+
+def check(**changes: object) -> CheckFinding:
+    values: dict[str, object] = {
+        "name": "checkout",
+        "standing": Standing.FAILED,
+        "value": 0.31,
+        "lowest": None,
+        "highest": 0.2,
+        "unit": "",
+        "failures": 2,
+        "limit": 3,
+        "failed": 0.31,
+        "problem": "",
+    }
+    return CheckFinding(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_failed_check_gives_value_bound_and_count() -> None:
+    assert words.missing(check()) == "checkout is 0.31, above 0.2 (2 of 3 failures)"
+    low = check(name="errors", lowest=99.5, highest=None, value=97.25, unit="%")
+    assert words.missing(low) == "errors is 97.2%, below 99.5% (2 of 3 failures)"
+
+
+def test_a_passed_check_gives_value_and_bounds() -> None:
+    assert words.passed(check(value=0.12)) == "checkout is 0.12, at most 0.2"
+    assert words.passed(check(value=0.12, lowest=-1.0)) == "checkout is 0.12, at least -1 and at most 0.2"
+
+
+def test_a_limit_is_reached_by_the_last_failure_whatever_passed_since() -> None:
+    spent = check(standing=Standing.PASSED, value=0.1, failures=3)
+    assert words.limit_reached(spent) == "checkout is 0.31, above 0.2, for the 3rd time"
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.20001, "0.20001"), (0.2004, "0.2004"), (0.25, "0.25"), (1e9, "1e+09")])
+def test_a_value_is_never_rounded_onto_the_bound_it_breaks(value: float, shown: str) -> None:
+    assert words.missing(check(value=value)).startswith(f"checkout is {shown}, above 0.2 ")
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
+)
+def test_ordinals(count: int, shown: str) -> None:
+    assert words.ordinal(count) == shown
+
+
+def test_silence_and_errors_give_their_reason() -> None:
+    assert words.missing(check(standing=Standing.SILENT, problem="no data: x")) == "checkout: no data: x"
+    assert words.missing(check(standing=Standing.UNCHECKED)) == "checkout not yet checked at this weight"
