@@ -1,32 +1,36 @@
 """An explanation as text for people, and as JSON for machines.
 
-The text is made of sections that stand alone, widest line 110 columns; instants are UTC.
+The text is made of sections that stand alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import textwrap
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from meshshift.api.durations import format_duration
+from meshshift.cli.layout import clock, wrapped
 from meshshift.core import account_words as words
+from meshshift.core.checks import Query
+from meshshift.core.indicator import Latency
 from meshshift.core.run import Phase
+from meshshift.core.spec import Method
 from meshshift.core.steps import describe
 from meshshift.core.words import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from meshshift.core.account import Balance
+    from meshshift.core.indicator import JudgeSettings
     from meshshift.core.options import Option
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
     from meshshift.engine.explanation import Explanation
 
-WIDTH = 110
+_NAMES = 24
 _COMMAND = "kubectl annotate trafficshift {name} -n {namespace} --overwrite meshshift.io/command={command}"
 _RESUME = 'kubectl patch trafficshift {name} -n {namespace} --type=merge -p \'{{"spec":{{"paused":false}}}}\''
 
@@ -46,34 +50,46 @@ def render(found: Explanation) -> str:
 
 def evidence(balance: Balance, *, ended: bool) -> list[str]:
     """What each indicator has shown, and all of them together."""
-    lines = ["Evidence"]
+    lines = ["Evidence" if balance.judged else "Counted (method Threshold: only the checks decide)"]
     for account in balance.accounts:
-        lines += _wrapped(f"{account.name}: {words.counted(account)}.", 2)
-        lines += _wrapped("" if ended else words.promotion(account, balance), 4)
-        lines += _wrapped(words.rollback(account, ended=ended), 4)
-        lines += _wrapped(f"Note: {account.note}." if account.note else "", 4)
-    return [*lines, *_wrapped(f"together: {words.combined(balance)}", 2)]
+        lines += wrapped(f"{account.name}: {words.counted(account)}.", "  ")
+        if balance.judged:
+            lines += wrapped("" if ended else words.promotion(account, balance), "    ")
+            lines += wrapped(words.rollback(account, ended=ended), "    ")
+            lines += wrapped(f"Note: {account.note}." if account.note else "", "    ")
+    lines += wrapped(f"together: {words.combined(balance)}" if balance.judged else "", "  ")
+    for each in balance.checks:
+        lines += wrapped(f"check {each.check.name}: {words.checked(each, ended=ended)}", "  ")
+    return lines
 
 
 def settings(spec: ShiftSpec) -> list[str]:
     """The settings in force, as they are written in the spec, with what they mean."""
     analysis, judge = spec.analysis, spec.analysis.judge
     steps = ", ".join(describe(step).removeprefix("setWeight ") for step in spec.steps)
-    rows = (
+    rows = [
         ("steps", f"{steps}; each weight for {format_duration(spec.min_step)} at least"),
-        ("confidence", f"{_percent(1 - judge.false_rollback)}: at most {_one_in(judge.false_rollback)} canaries within "
-         "tolerance is rolled back, over the whole shift"),
-        ("promotionConfidence", f"{_percent(1 - judge.false_promotion)}: at most {_one_in(judge.false_promotion)} "
-         "canaries beyond the harm budget gets past it"),
-        ("tolerance", f"{_percent(judge.tolerance)} more failures than stable do not count as worse"),
-        ("harmBudget", f"{words.points(judge.harm_budget)}: what the whole service may suffer, at any weight"),
-        ("spareRequests", f"{judge.spare_requests:g} requests per three intervals may be risked without proof"),
+        ("method", str(analysis.method)),
+        *(_promises(judge) if analysis.method is Method.SEQUENTIAL else []),
         ("interval", f"{format_duration(judge.interval)}; warm-up {format_duration(analysis.warmup)}"),
         ("stepTimeout", f"{format_duration(analysis.step_timeout)}, then {analysis.on_inconclusive}"),
         ("onFailure", str(spec.on_failure)),
-    )  # fmt: skip
-    lines = [f"  {name:<24} {text}" for name, text in rows]
-    return ["Settings of this run", *lines, *_indicators(spec)]
+        *_indicators(spec),
+    ]
+    lines = [wrapped(text, f"  {name:<{_NAMES}} ", " " * (_NAMES + 3)) for name, text in rows]
+    return ["Settings of this run", *(line for row in lines for line in row)]
+
+
+def _promises(judge: JudgeSettings) -> list[tuple[str, str]]:
+    within = f"at most {_one_in(judge.false_rollback)} canaries within tolerance is rolled back in its whole shift"
+    beyond = f"at most {_one_in(judge.false_promotion)} canaries beyond the harm budget gets past it"
+    return [
+        ("confidence", f"{words.percent(1 - judge.false_rollback)}: {within}"),
+        ("promotionConfidence", f"{words.percent(1 - judge.false_promotion)}: {beyond}"),
+        ("tolerance", f"{words.percent(judge.tolerance)} more failures than stable do not count as worse"),
+        ("harmBudget", f"{words.points(judge.harm_budget)}: what the whole service may suffer, at any weight"),
+        ("spareRequests", f"{judge.spare_requests:g} requests per three intervals may be risked without proof"),
+    ]
 
 
 def as_json(found: Explanation) -> dict[str, Any]:
@@ -107,11 +123,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def clock(instant: float, *, date: bool = True) -> str:
-    """A unix time in seconds as UTC."""
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")
-
-
 def _headline(found: Explanation) -> Iterator[str]:
     run, status = found.run, found.status
     where = f"{found.namespace}/{found.name}"
@@ -124,9 +135,9 @@ def _headline(found: Explanation) -> Iterator[str]:
         over = f", ended {clock(run.ended)}" if run.ended else ""
         yield f"{where}: {run.spec.service} from {run.spec.stable.name} to {run.spec.canary.name}, {phase}{step}"
         yield f"  {began}{over}"
-    yield from _wrapped(f"{status.reason}: {status.message}" if status.message else "", 2)
+    yield from wrapped(f"{status.reason}: {status.message}" if status.message else "", "  ")
     for remark in found.remarks:
-        yield from _wrapped(f"! {remark}", 2)
+        yield from wrapped(f"! {remark}", "  ")
 
 
 def _traffic(found: Explanation) -> Iterator[str]:
@@ -170,24 +181,28 @@ def _history(found: Explanation) -> Iterator[str]:
         return
     yield "History (UTC)"
     for entry in found.status.history:
-        at = clock(datetime.fromisoformat(entry.at).timestamp())
         weight = "" if entry.weight is None else f"{entry.weight}%"
-        first, *rest = textwrap.wrap(f"{entry.reason}: {entry.message}", WIDTH - 29, break_long_words=False) or [""]
-        yield f"  {at}  {weight:>4}  {first}"
-        yield from (" " * 29 + line for line in rest)
+        start = f"  {clock(datetime.fromisoformat(entry.at).timestamp())}  {weight:>4}  "
+        yield from wrapped(f"{entry.reason}: {entry.message}", start, " " * len(start))
     last = found.status.last_command
     if last is not None:
-        yield from _wrapped(f"last command: {last.command} by {last.by or 'somebody'}: {last.result}", 2)
+        yield from wrapped(f"last command: {last.command} by {last.by or 'somebody'}: {last.result}", "  ")
 
 
-def _indicators(spec: ShiftSpec) -> Iterator[str]:
-    for indicator in spec.analysis.indicators:
+def _indicators(spec: ShiftSpec) -> Iterator[tuple[str, str]]:
+    """Each indicator as it is judged or checked."""
+    analysis = spec.analysis
+    for indicator in analysis.indicators if analysis.method is Method.SEQUENTIAL else ():
         measure = indicator.measure
-        asks = [f"{_percent(indicator.share)} of the allowance"]
-        threshold = getattr(measure, "threshold", None)
-        asks += [f"threshold {format_duration(threshold)}"] if threshold is not None else []
-        asks += [f"objective {100 * measure.objective:g}%"] if measure.objective is not None else []
-        yield f"  {'indicator ' + indicator.name:<24} {', '.join(asks)}"
+        asks = [f"{words.percent(indicator.share)} of the allowance"]
+        if isinstance(measure, Latency) and measure.threshold is not None:
+            asks.append(f"threshold {format_duration(measure.threshold)}")
+        if measure.objective is not None:
+            asks.append(f"objective {100 * measure.objective:.6g}%")
+        yield f"indicator {indicator.name}", ", ".join(asks)
+    for check in analysis.checks:
+        query = f", {check.measure.promql}" if isinstance(check.measure, Query) else ""
+        yield f"check {check.name}", f"{' and '.join(words.bounded(check))}, failureLimit {check.failure_limit}{query}"
 
 
 def _run_json(run: Run) -> dict[str, Any]:
@@ -206,16 +221,6 @@ def _run_json(run: Run) -> dict[str, Any]:
 
 def _ended(found: Explanation) -> bool:
     return found.run is not None and (found.run.phase.ended or found.run.phase is Phase.ROLLING_BACK)
-
-
-def _wrapped(text: str, indent: int) -> Iterable[str]:
-    """Lines of at most WIDTH columns, those after the first indented by two more."""
-    start = " " * indent
-    return textwrap.wrap(text, WIDTH, initial_indent=start, subsequent_indent=start + "  ", break_long_words=False)
-
-
-def _percent(fraction: float) -> str:
-    return words.percent(fraction)
 
 
 def _one_in(chance: float) -> str:

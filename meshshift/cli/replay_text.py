@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshshift.api.durations import format_duration
-from meshshift.cli.explain_text import WIDTH, clock, evidence, plain
+from meshshift.cli.explain_text import evidence, plain
+from meshshift.cli.layout import clock, time_of_day, wrapped
 from meshshift.core.account import balance
 from meshshift.core.run import Phase
 from meshshift.core.words import duration, number
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from meshshift.engine.observe import Arms
     from meshshift.engine.ports import ServiceId
     from meshshift.engine.replay import Period, Recording
-
-_INDENT = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def render(found: Replayed) -> str:
 
 def verdict(recording: Recording, start: float) -> str:
     """One sentence: what the canary would have come to, when, and why."""
-    run, at = recording.run, f"at {_time(recording.until)}, {duration(recording.until - start)} after the start"
+    run, at = recording.run, f"at {time_of_day(recording.until)}, {duration(recording.until - start)} after the start"
     if run is None or not recording.over:
         return f"undecided when the period ended {at}: {recording.message}"
     if run.hold is not None:
@@ -68,7 +66,7 @@ def verdict(recording: Recording, start: float) -> str:
 def allowed(recording: Recording) -> str:
     """When which weight would have been allowed: `5% at 14:02:00, 25% at 14:02:45`."""
     weights = {turn.weight: turn.at for turn in reversed(recording.turns) if turn.weight}
-    return ", ".join(f"{weight}% at {_time(weights[weight])}" for weight in sorted(weights)) or "none"
+    return ", ".join(f"{weight}% at {time_of_day(weights[weight])}" for weight in sorted(weights)) or "none"
 
 
 def as_json(found: Replayed) -> dict[str, Any]:
@@ -118,7 +116,7 @@ def _headline(found: Replayed) -> Iterator[str]:
     for name, arm in _arms(found):
         yield f"  {name}: {_recognised(arm)}"
     for remark in (*first.remarks, *_remarks(found)):
-        yield from _wrapped(f"! {remark}", 2)
+        yield from wrapped(f"! {remark}", "  ")
 
 
 def _remarks(found: Replayed) -> Iterator[str]:
@@ -145,9 +143,8 @@ def _remarks(found: Replayed) -> Iterator[str]:
 def _turns(recording: Recording) -> Iterator[str]:
     yield "What would have been decided (UTC)"
     for turn in recording.turns:
-        first, *rest = textwrap.wrap(f"{turn.reason}: {turn.message}", WIDTH - _INDENT - 7) or [""]
-        yield f"  {clock(turn.at)} {turn.weight:>3}%  {first}"
-        yield from (" " * (_INDENT + 7) + line for line in rest)
+        start = f"  {clock(turn.at)} {turn.weight:>3}%  "
+        yield from wrapped(f"{turn.reason}: {turn.message}", start, " " * len(start))
 
 
 def _measured(recording: Recording) -> Iterator[str]:
@@ -155,7 +152,7 @@ def _measured(recording: Recording) -> Iterator[str]:
     if not recording.measured:
         yield "  nothing was measured"
     for each in recording.measured:
-        yield f"  {clock(each.start)} to {_time(each.end)}  {_share(each)}"
+        yield f"  {clock(each.start)} to {time_of_day(each.end)}  {_share(each)}"
 
 
 def _share(stretch: Stretch) -> str:
@@ -168,7 +165,7 @@ def _gaps(recording: Recording) -> Iterator[str]:
     if recording.gaps:
         yield "Without data"
     for gap in recording.gaps:
-        yield from _wrapped(f"{clock(gap.start)} to {clock(gap.end, date=False)}  {gap.reason}", 2)
+        yield from wrapped(f"{clock(gap.start)} to {time_of_day(gap.end)}  {gap.reason}", "  ")
 
 
 def _evidence(recording: Recording) -> list[str]:
@@ -180,13 +177,13 @@ def _evidence(recording: Recording) -> list[str]:
 def _verdicts(found: Replayed) -> Iterator[str]:
     start = found.period.start
     if len(found.recordings) == 1:
-        yield from _wrapped(f"Verdict: {verdict(found.recordings[0], start)}", 0)
+        yield from wrapped(f"Verdict: {verdict(found.recordings[0], start)}", "")
         return
     yield "Verdicts"
     for variant, recording in zip(found.tried, found.recordings, strict=True):
         yield f"  {variant.label}"
-        yield from _wrapped(verdict(recording, start), 4)
-        yield from _wrapped(f"weights allowed: {allowed(recording)}", 4)
+        yield from wrapped(verdict(recording, start), "    ")
+        yield from wrapped(f"weights allowed: {allowed(recording)}", "    ")
 
 
 def _arms(found: Replayed) -> tuple[tuple[str, Arm], ...]:
@@ -196,12 +193,3 @@ def _arms(found: Replayed) -> tuple[tuple[str, Arm], ...]:
 def _recognised(arm: Arm) -> str:
     parts = [("workload", arm.workloads), ("revision", arm.revisions)]
     return "; ".join(f"{kind} {', '.join(sorted(names))}" for kind, names in parts if names)
-
-
-def _time(instant: float) -> str:
-    return clock(instant, date=False)
-
-
-def _wrapped(text: str, indent: int) -> list[str]:
-    start = " " * indent
-    return textwrap.wrap(text, WIDTH, initial_indent=start, subsequent_indent=start + "  ", break_long_words=False)

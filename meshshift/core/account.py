@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshshift.core.checks import state_of
 from meshshift.core.question import rung_margin, tolerated
 from meshshift.core.run import Phase
+from meshshift.core.spec import Method
 from meshshift.core.steps import next_weight
 
 if TYPE_CHECKING:
+    from meshshift.core.checks import Check, CheckState
     from meshshift.core.course import Course
     from meshshift.core.evidence import Counts, Margin
     from meshshift.core.judge import Evidence, Finding
@@ -63,13 +66,24 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckAccount:
+    """One check: what is asked, and what a run remembers of the answers."""
+
+    check: Check
+    state: CheckState
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """All indicators together: at odds of `bar` against the canary it is rolled back.
 
-    `weight` and `next_weight` are fractions 0..1; `next_weight` is None when there is none to come.
+    `weight` and `next_weight` are fractions 0..1; `next_weight` is None when there is none to come.  With method
+    Threshold the evidence is not `judged`, only shown, and the checks decide.
     """
 
     accounts: tuple[Account, ...]
+    checks: tuple[CheckAccount, ...]
+    judged: bool
     odds: float
     bar: float
     weight: float
@@ -90,7 +104,9 @@ def balance(run: Run) -> Balance | None:
         for course, finding in zip(evidence.courses, assessment.findings, strict=True)
     )
     odds, bar = 10.0**assessment.overall_worse, 1.0 / evidence.settings.false_rollback
-    return Balance(accounts, odds, bar, weight, further)
+    checks = tuple(CheckAccount(check, state_of(run.checks, check.name)) for check in run.spec.analysis.checks)
+    judged = run.spec.analysis.method is Method.SEQUENTIAL
+    return Balance(accounts, checks, judged, odds, bar, weight, further)
 
 
 def _account(evidence: Evidence, course: Course, finding: Finding, next_weight: float | None) -> Account:

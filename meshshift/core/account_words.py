@@ -1,6 +1,6 @@
 """The account of the evidence in plain words: every number exact, every sentence an answer to a question.
 
-Evidence is told as odds, `3.2:1`, because that is what it is: how many times better the data fit the one answer than
+Evidence is told as odds, `3.2 : 1`, because that is what it is: how many times better the data fit the one answer than
 the other.  Logarithms stay inside.
 """
 
@@ -9,20 +9,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from meshshift.core import words
 from meshshift.core.words import number, rate
 
 if TYPE_CHECKING:
-    from meshshift.core.account import Account, Balance, Proof
+    from meshshift.core.account import Account, Balance, CheckAccount, Proof
+    from meshshift.core.checks import Check
     from meshshift.core.evidence import Counts, Margin
 
 
-def odds(value: float) -> str:
-    """Odds against one: `0.5:1`, `12:1`, `1,204:1`; two significant digits below ten."""
-    if value < 0.01:
-        return "<0.01:1"
-    if value >= 1e9:
-        return f"over {number(1e9)}:1"
-    return f"{value:.2g}:1" if value < 10 else f"{number(value)}:1"
+_LEAST = 1e-9
 
 
 def points(fraction: float) -> str:
@@ -64,7 +60,7 @@ def rollback(account: Account, *, ended: bool = False) -> str:
     if account.allowed is not None:
         beyond += f" and more than its objective's {percent(account.allowed)}"
     when = "at the end" if ended else "now"
-    standing = f"To be rolled back: evidence {odds(account.bar)} that {beyond}; {when} {odds(account.odds)}."
+    standing = f"To be rolled back: evidence {_odds(account.bar)} that {beyond}; {when} {_odds(account.odds)}."
     suspicious = not account.calm and not ended and account.odds < account.bar
     return f"{standing} It is suspicious: no more weight while that lasts." if suspicious else standing
 
@@ -72,7 +68,26 @@ def rollback(account: Account, *, ended: bool = False) -> str:
 def combined(together: Balance) -> str:
     """Where all indicators stand together."""
     verdict = "proven worse" if together.odds >= together.bar else "not proven worse"
-    return f"evidence {odds(together.odds)} of the {odds(together.bar)} that roll back: {verdict}"
+    return f"evidence {_odds(together.odds)} of the {_odds(together.bar)} that roll back: {verdict}"
+
+
+def checked(account: CheckAccount, *, ended: bool = False) -> str:
+    """Where a check stands: its latest answer, its bounds, and how many failures are left."""
+    check, state = account.check, account.state
+    bounds = " and ".join(bounded(check))
+    said = f"it is {state.value:g}{check.unit}" if state.value is not None else "not answered yet"
+    latest = f"no number now ({state.silence})" if state.silence else said
+    left = check.failure_limit - state.failures
+    failures = f"{state.failures} of {check.failure_limit} failures"
+    rest = "" if ended or left <= 0 else f"; {number(left)} more and it is rolled back"
+    last = "" if state.failed is None else f" (the last at {state.failed:g}{check.unit})"
+    return f"must be {bounds}; {latest}; {failures}{last}{rest}"
+
+
+def bounded(check: Check) -> list[str]:
+    """The bounds of a check: `at least 99.5%`, `at most 0.2`."""
+    bounds = (("at least", check.lowest), ("at most", check.highest))
+    return [f"{word} {bound:g}{check.unit}" for word, bound in bounds if bound is not None]
 
 
 def _proof(account: Account, proof: Proof) -> str:
@@ -81,8 +96,8 @@ def _proof(account: Account, proof: Proof) -> str:
         f"that is to fail less than {_line(proof.margin)}"
     )
     if proof.odds >= proof.bar:
-        return f"{must}: shown, evidence {odds(proof.odds)} of {odds(proof.bar)}."
-    return f"{must}: evidence {odds(proof.odds)} of {odds(proof.bar)}, {_missing(account, proof)}."
+        return f"{must}: shown, evidence {_odds(proof.odds)} of {_odds(proof.bar)}."
+    return f"{must}: evidence {_odds(proof.odds)} of {_odds(proof.bar)}, {_missing(account, proof)}."
 
 
 def _missing(account: Account, proof: Proof) -> str:
@@ -93,6 +108,10 @@ def _missing(account: Account, proof: Proof) -> str:
     if math.isinf(proof.requests):
         return "and it cannot be shown at these rates"
     return f"about {number(max(1.0, proof.requests))} more requests if it stays as good as stable"
+
+
+def _odds(value: float) -> str:
+    return words.odds(math.log10(max(value, _LEAST)))
 
 
 def _line(margin: Margin) -> str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meshshift.core.decision import Decision
-    from meshshift.core.observation import TelemetryFailure, Timing
+    from meshshift.core.observation import Answers, TelemetryFailure, Timing
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
 
@@ -71,30 +71,39 @@ class Playback:
         run = self.run
         return run is not None and (run.phase.ended or run.phase in _DECIDED or run.hold is Hold.REGRESSION)
 
+    @property
+    def target(self) -> Target:
+        """Whose traffic is shifted."""
+        spec = self.spec
+        return Target(spec.service, self.namespace, spec.stable.name, spec.canary.name)
+
     def look(
-        self, telemetry: Tick | NoData | BadData | TelemetryFailure | None, warm: tuple[Tick, ...]
+        self,
+        telemetry: Tick | NoData | BadData | TelemetryFailure | None,
+        warm: tuple[Tick, ...] = (),
+        answers: Answers | None = None,
     ) -> tuple[Playback, Decision]:
         """Decide at `now`; the playback returned stands at the instant of the next look."""
-        spec, lacking = self.spec, self.lacking
+        lacking = self.lacking
         if isinstance(telemetry, Tick):
             lacking, telemetry = self._attributed(telemetry)
-        target = Target(spec.service, self.namespace, spec.stable.name, spec.canary.name)
         decision = decide(
             Observation(
                 now=self.now,
                 timing=self.timing,
                 generation=1,
-                spec=spec,
+                spec=self.spec,
                 spec_hash="",
                 fresh_id="replay",
                 deleted=False,
                 command=None,
                 run=self.run,
                 service_exists=True,
-                mesh=_obedient(target, self.weight),
+                mesh=_obedient(self.target, self.weight),
                 endpoints=Endpoints(1, int(self.now >= self.ready_since), self.ready_since),
                 telemetry=telemetry,
                 warm=warm,
+                answers=answers,
             )
         )
         weight = decision.run.desired if decision.run and decision.edits else self.weight

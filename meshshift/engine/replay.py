@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.replay import Gap, Moment, Playback, Stretch, Turn, gaps, silenced, stretches, turns
 from meshshift.core.telemetry import Tick
-from meshshift.engine.observe import read
+from meshshift.engine.observe import ask, read
 from meshshift.engine.ports import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from meshshift.core.observation import Timing
     from meshshift.core.run import Run
@@ -81,13 +81,13 @@ async def replay(
     ticks: list[Tick] = []
     while not playback.over and playback.now <= period.end + timing.lag:
         progress(playback.now)
-        reading, warm = await read(playback.run, service, arms, telemetry, timing, playback.now)
-        if isinstance(reading, TelemetryFailure):
-            raise TelemetryLost(reading.message)
-        at = playback.now
+        at, run = playback.now, playback.run
+        reading, warm = await read(run, service, arms, telemetry, timing, at)
+        answers = await ask(run, playback.target, arms, period.ready_since, telemetry, timing, at)
+        _insist([reading, *(answer for _, answer in (answers.by_check if answers else ()))])
         if isinstance(reading, Tick):
             ticks.append(reading)
-        playback, decision = playback.look(reading, warm)
+        playback, decision = playback.look(reading, warm, answers)
         moments.append(Moment(at, reading, decision))
     return Recording(
         run=playback.run,
@@ -101,6 +101,13 @@ async def replay(
         unreached=sum(tick.unattributed.failed for tick in ticks),
         other=sum(tick.other.total for tick in ticks),
     )
+
+
+def _insist(answers: Iterable[object]) -> None:
+    """A query that Prometheus refuses says something about the query, as it would have then; silence now does not."""
+    for answer in answers:
+        if isinstance(answer, TelemetryFailure) and answer.reason != "QueryFailed":
+            raise TelemetryLost(answer.message)
 
 
 async def workloads(service: ServiceId, telemetry: Telemetry, period: Period) -> tuple[str, ...]:

@@ -14,16 +14,16 @@ _REQUESTS = "istio_requests_total"
 _BUCKETS = "istio_request_duration_milliseconds_bucket"
 
 
-def backfill(simulation: Simulation, directory: Path, later: float) -> None:
-    """Write what the simulation counted into `directory`/data, `later` seconds after it happened."""
+def backfill(simulation: Simulation, directory: Path) -> None:
+    """Write what the simulation counted into `directory`/data."""
     if not shutil.which("promtool"):
         pytest.skip("no promtool on PATH: install Prometheus with its tools")
-    (directory / "history.om").write_text(_open_metrics(simulation, later))
+    (directory / "history.om").write_text(_open_metrics(simulation))
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "history.om", "data"]
     subprocess.run(command, check=True, capture_output=True, cwd=directory)
 
 
-def _open_metrics(simulation: Simulation, later: float) -> str:
+def _open_metrics(simulation: Simulation) -> str:
     lines: dict[str, list[str]] = {_REQUESTS: [], _BUCKETS: []}
     for at, counts in simulation.traffic.readings:
         for (version, name), value in counts.items():
@@ -38,5 +38,5 @@ def _open_metrics(simulation: Simulation, later: float) -> str:
             } | ({"le": name.removeprefix("le=")} if bucket else {})
             inside = ",".join(f'{key}="{text}"' for key, text in labels.items())
             metric = _BUCKETS if bucket else _REQUESTS
-            lines[metric].append(f"{metric}{{{inside}}} {value!r} {at + later:.0f}")
+            lines[metric].append(f"{metric}{{{inside}}} {value!r} {at:.0f}")
     return "\n".join([*lines[_REQUESTS], *lines[_BUCKETS], "# EOF", ""])

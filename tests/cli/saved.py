@@ -84,6 +84,18 @@ def with_objectives() -> Simulation:
     return simulation
 
 
+def by_thresholds() -> Simulation:
+    """Objectives in place of evidence, and the second of three failures."""
+    indicators = [
+        {"name": "success-rate", "successRate": {"objective": 99.5}, "failureLimit": 3},
+        {"name": "latency", "latency": {"threshold": "500ms", "objective": 99}},
+    ]
+    analysis = {"method": "Threshold", "interval": "5s", "warmup": "0s", "indicators": indicators}
+    simulation = begun(rps=200.0, failing=0.03, analysis=analysis)
+    simulation.run(200, until=lambda each: "2 of 3 failures" in each.status.get("message", ""))
+    return simulation
+
+
 def untouched() -> Simulation:
     return begun()
 
@@ -98,6 +110,7 @@ CASES: dict[str, Callable[[], Simulation]] = {
         finished,
         held_by_regression,
         with_objectives,
+        by_thresholds,
         untouched,
     )
 }

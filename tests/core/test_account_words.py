@@ -6,7 +6,8 @@ from math import inf
 import pytest
 
 from meshshift.core import account_words as words
-from meshshift.core.account import Account, Balance, Proof
+from meshshift.core.account import Account, Balance, CheckAccount, Proof
+from meshshift.core.checks import Check, CheckState, Query
 from meshshift.core.evidence import Counts, Margin
 
 PROOF = Proof(0.1, Margin(1.5, 0.04), 0.004, 3.2, 20.0, 61.4)
@@ -27,22 +28,7 @@ ACCOUNT = Account(
 
 
 def together(account: Account = ACCOUNT, weight: float = 0.05, goal: float | None = 0.1) -> Balance:
-    return Balance((account,), account.odds, 100.0, weight, goal)
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (1e-300, "<0.01:1"),
-        (0.333, "0.33:1"),
-        (9.49, "9.5:1"),
-        (12.4, "12:1"),
-        (1204.4, "1,204:1"),
-        (3e9, "over 1,000,000,000:1"),
-    ],
-)
-def test_odds_are_against_one(value: float, shown: str) -> None:
-    assert words.odds(value) == shown
+    return Balance((account,), (), True, account.odds, 100.0, weight, goal)
 
 
 @pytest.mark.parametrize(("fraction", "shown"), [(0.005, "0.5 points"), (0.01, "1 point"), (0.64, "64 points")])
@@ -68,16 +54,16 @@ def test_silence_of_an_arm_is_not_a_rate() -> None:
 def test_the_way_up_says_margin_evidence_and_requests() -> None:
     assert words.promotion(ACCOUNT, together()) == (
         "To go to 10% it must be shown to cost the whole service less than 0.4 points, that is to fail less than "
-        "1.5 × stable + 4 points: evidence 3.2:1 of 20:1, about 61 more requests if it stays as good as stable."  # noqa: RUF001
+        "1.5 × stable + 4 points: evidence 3.2 : 1 of 20 : 1, about 61 more requests if it stays as good as stable."  # noqa: RUF001
     )
 
 
 @pytest.mark.parametrize(
     ("account", "end"),
     [
-        (replace(ACCOUNT, proof=replace(PROOF, odds=25.0)), "shown, evidence 25:1 of 20:1."),
-        (replace(ACCOUNT, calm=False), "evidence 3.2:1 of 20:1, and nothing can be shown while it is suspicious."),
-        (replace(ACCOUNT, canary=Counts(0, 0)), "evidence 3.2:1 of 20:1, no request to the canary counted yet."),
+        (replace(ACCOUNT, proof=replace(PROOF, odds=25.0)), "shown, evidence 25 : 1 of 20 : 1."),
+        (replace(ACCOUNT, calm=False), "evidence 3.2 : 1 of 20 : 1, and nothing can be shown while it is suspicious."),
+        (replace(ACCOUNT, canary=Counts(0, 0)), "evidence 3.2 : 1 of 20 : 1, no request to the canary counted yet."),
         (replace(ACCOUNT, proof=replace(PROOF, requests=inf)), "and it cannot be shown at these rates."),
         (replace(ACCOUNT, proof=replace(PROOF, requests=0.2)), "about 1 more requests if it stays as good as stable."),
         (replace(ACCOUNT, proof=None), "To go to 10% nothing has to be shown: so few requests are at stake."),
@@ -93,18 +79,43 @@ def test_the_first_weight_is_on_faith_and_the_last_needs_nothing() -> None:
 
 
 def test_the_way_back_says_what_it_takes() -> None:
-    start = "To be rolled back: evidence 200:1 that it fails more than 1.25 × stable + 0.05 points"  # noqa: RUF001
-    assert words.rollback(ACCOUNT) == f"{start}; now 0.5:1."
-    assert words.rollback(replace(ACCOUNT, allowed=0.005)) == f"{start} and more than its objective's 0.5%; now 0.5:1."
-    assert words.rollback(replace(ACCOUNT, odds=300.0, calm=False), ended=True) == f"{start}; at the end 300:1."
+    start = "To be rolled back: evidence 200 : 1 that it fails more than 1.25 × stable + 0.05 points"  # noqa: RUF001
+    assert words.rollback(ACCOUNT) == f"{start}; now 0.5 : 1."
+    assert (
+        words.rollback(replace(ACCOUNT, allowed=0.005)) == f"{start} and more than its objective's 0.5%; now 0.5 : 1."
+    )
+    assert words.rollback(replace(ACCOUNT, odds=300.0, calm=False), ended=True) == f"{start}; at the end 300 : 1."
 
 
 def test_suspicion_is_said_until_it_is_proof() -> None:
     alarmed = replace(ACCOUNT, odds=14.0, calm=False)
-    assert words.rollback(alarmed).endswith("now 14:1. It is suspicious: no more weight while that lasts.")
-    assert words.rollback(replace(alarmed, odds=200.0)).endswith("now 200:1.")
+    assert words.rollback(alarmed).endswith("now 14 : 1. It is suspicious: no more weight while that lasts.")
+    assert words.rollback(replace(alarmed, odds=200.0)).endswith("now 200 : 1.")
 
 
 def test_all_indicators_together_give_the_verdict_at_the_bar() -> None:
-    assert words.combined(together()) == "evidence 0.5:1 of the 100:1 that roll back: not proven worse"
+    assert words.combined(together()) == "evidence 0.5 : 1 of the 100 : 1 that roll back: not proven worse"
     assert words.combined(together(replace(ACCOUNT, odds=100.0))).endswith(": proven worse")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (CheckState("errors"), "must be at most 0.2; not answered yet; 0 of 3 failures; 3 more and it is rolled back"),
+        (
+            CheckState("errors", 1.0, 0.31, failures=2, failed=0.31),
+            "must be at most 0.2; it is 0.31; 2 of 3 failures (the last at 0.31); 1 more and it is rolled back",
+        ),
+        (
+            CheckState("errors", 1.0, 0.1, silence="no data", failures=1, failed=0.4),
+            "must be at most 0.2; no number now (no data); 1 of 3 failures (the last at 0.4); "
+            "2 more and it is rolled back",
+        ),
+        (
+            CheckState("errors", 1.0, 0.4, failures=3, failed=0.4),
+            "must be at most 0.2; it is 0.4; 3 of 3 failures (the last at 0.4)",
+        ),
+    ],
+)
+def test_a_check_says_its_bounds_its_answer_and_what_is_left(state: CheckState, said: str) -> None:
+    assert words.checked(CheckAccount(Check("errors", 3, Query("up", maximum=0.2)), state)) == said
