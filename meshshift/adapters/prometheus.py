@@ -18,6 +18,7 @@ import httpx
 
 from meshshift.adapters import promql
 from meshshift.adapters.prometheus_http import PrometheusHttp, PrometheusSettings, QueryObserver, Sample
+from meshshift.core.silence import Seen, diagnose
 from meshshift.core.telemetry import Series, Snapshot
 from meshshift.engine.ports import QueryError, ServiceId
 
@@ -29,6 +30,9 @@ CHUNK = 250
 
 GATHER = 0.02
 """Seconds for which calls for the same instant are gathered."""
+
+LOOK_AROUND_AGAIN = 30.0
+"""Seconds for which one look at all services' labels explains why a service has none."""
 
 CACHED_SERIES = 1_000_000
 """Series kept for the next tick, at roughly 200 bytes each."""
@@ -66,6 +70,7 @@ class PrometheusTelemetry:
         self._open: dict[float, _Batch] = {}
         self._under_way: dict[tuple[ServiceId, float], _Batch] = {}
         self._cache = _SnapshotCache(CACHED_SERIES)
+        self._inventory: tuple[float, tuple[Seen, ...]] | None = None
         self._reporters: OrderedDict[ServiceId, str] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -96,6 +101,17 @@ class PrometheusTelemetry:
                 return answer
             found |= answer
         return {service: found[service] for service in services}
+
+    async def silence(self, service: ServiceId, at: float) -> str:
+        """Which label removed the service's series; one look around serves every silent service for a while."""
+        if self._inventory is None or not 0.0 <= at - self._inventory[0] < LOOK_AROUND_AGAIN:
+            found = await self._http.query("preflight", promql.inventory(), at)
+            if isinstance(found, QueryError):
+                return found.message
+            labels = (promql.REPORTER_LABEL, promql.NAMESPACE_LABEL, promql.NAME_LABEL)
+            self._inventory = at, tuple(Seen(*(each.labels.get(label, "") for label in labels)) for each in found)
+        reporter = None if self._settings.reporter == "auto" else self._settings.reporter
+        return diagnose(service.namespace, service.name, reporter, self._inventory[1])
 
     async def query(self, promql: str, at: float) -> tuple[Series, ...] | QueryError:
         """The instant vector of a user's query, values as they came.

@@ -55,6 +55,11 @@ def freshness(services: Sequence[ServiceId], reporter: str | None) -> str:
     return f"max by ({', '.join((REPORTER_LABEL, *_SERVICE))}) (timestamp({REQUESTS}{selector(services, reporter)}))"
 
 
+def inventory() -> str:
+    """Which services have series at all, under which reporters."""
+    return f"count by ({', '.join((REPORTER_LABEL, *_SERVICE))}) ({REQUESTS})"
+
+
 def _summed(labels: Iterable[str], series: str, hold: float) -> str:
     return f"sum by ({', '.join(labels)}) (last_over_time({series}[{hold * 1000:.0f}ms]))"
 

@@ -155,11 +155,27 @@ def difference(before: Snapshot, after: Snapshot, canary: Arm, stable: Arm) -> T
         return problem
     sums = {"canary": _Sum(), "stable": _Sum(), "unattributed": _Sum(), "other": _Sum()}
     halves = _alternate(after.requests)
+    elsewhere: set[str] = set()
     for labels, grown in _growth(before.requests, after.requests):
-        sums[destination(labels, canary, stable)].add_requests(labels, grown, halves[_proxy(labels)])
+        whose = destination(labels, canary, stable)
+        sums[whose].add_requests(labels, grown, halves[_proxy(labels)])
+        if whose == "other" and grown > 0:
+            elsewhere.add(labels.get("destination_workload", ""))
     for labels, buckets in _histograms(before.durations, after.durations):
         sums[destination(labels, canary, stable)].add_durations(labels, buckets, halves.get(_proxy(labels), 0))
-    return Tick(before.at, after.at, **{name: total.traffic() for name, total in sums.items()})
+    tick = Tick(before.at, after.at, **{name: total.traffic() for name, total in sums.items()})
+    if elsewhere and not (tick.canary.total or tick.stable.total or tick.unattributed.total):
+        return NoData(_misdirected(after.asked, elsewhere, canary, stable))
+    return tick
+
+
+def _misdirected(asked: str, elsewhere: set[str], canary: Arm, stable: Arm) -> str:
+    """There are requests, and none of them is known to reach either arm."""
+    expected = sorted(canary.workloads | stable.workloads) or ["no pods at all"]
+    return (
+        f"{asked} counts requests to {', '.join(sorted(elsewhere)[:5])}, none to the subsets' own workloads "
+        f"({', '.join(expected[:5])}): compare the subsets' labels with the pods'"
+    )
 
 
 def _unusable(before: Snapshot, after: Snapshot) -> NoData | BadData | None:
@@ -175,7 +191,7 @@ def _unusable(before: Snapshot, after: Snapshot) -> NoData | BadData | None:
         if not _label(series, "response_code"):
             return BadData(f"{_name(series)} has no response_code: restore that tag in the Telemetry resource")
     if not after.requests:
-        return NoData(f"no series for {asked}: no traffic yet, or a label is named differently")
+        return NoData(f"no series for {asked}")
     if after.newest is not None and after.newest <= before.at:
         age = f"the newest sample is {after.at - after.newest:.0f} s old" if after.newest else "no sample is live"
         return NoData(f"no fresh data for {asked}: {age}; are the proxies still scraped?")

@@ -161,7 +161,10 @@ async def read(
     if not run.warmed:
         windows = warm_windows(interval, now, timing.lag)
         readings = [await _window(service, window, arms, telemetry) for window in windows]
-        return _learned(readings)
+        reading, ticks = _learned(readings)
+        if isinstance(reading, NoData) and not ticks:
+            reading = NoData(f"{reading.reason}; {await telemetry.silence(service, windows[-1].end)}")
+        return reading, ticks
     window = due_window(run.evidence.until, interval, now, timing.lag)
     if window is None or run.phase is Phase.PENDING:
         return None, ()

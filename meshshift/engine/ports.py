@@ -85,6 +85,10 @@ class Telemetry(Protocol):
         """What every service's counters said at the unix time `at`."""
         ...
 
+    async def silence(self, service: ServiceId, at: float) -> str:
+        """Why there is no series for the service at the unix time `at`, in words."""
+        ...
+
     async def query(self, promql: str, at: float) -> tuple[Series, ...] | QueryError:
         """The instant vector of a user's query at the unix time `at`, values as they came, NaN included."""
         ...

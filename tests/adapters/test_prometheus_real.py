@@ -365,5 +365,5 @@ async def test_an_outage_of_prometheus_is_an_error_and_then_over(
 
 
 async def test_a_label_that_removes_every_series_is_named(source: PrometheusTelemetry) -> None:
-    said = await source.silence(ServiceId(NAMESPACE, "nobody"), AFTER)
+    said = await source.silence(ServiceId("shop", "nobody"), T + 60)
     assert "the label destination_service_name removes every series: 'nobody' is asked for" in said

@@ -360,3 +360,11 @@ def test_bad_requests_are_never_more_than_requests(
             if halves:
                 assert (halves[0] + halves[1]).total == pytest.approx(whole.total)
                 assert (halves[0] + halves[1]).bad == pytest.approx(whole.bad)
+
+
+def test_requests_that_only_reach_other_workloads_are_no_data_and_named() -> None:
+    elsewhere = {"destination_workload": "reviews-blue"}
+    found = between([series(10, **elsewhere)], [series(70, **elsewhere)])
+    assert isinstance(found, NoData)
+    assert "reviews-blue" in found.reason
+    assert "reviews-v1, reviews-v2" in found.reason

@@ -257,6 +257,10 @@ class Simulation:
                 if (kind, *key) not in self.mesh.objects:
                     table.drop(document)
 
+    async def silence(self, service: ServiceId, at: float) -> str:
+        """The telemetry port."""
+        return "nobody calls it"
+
     async def snapshots(self, services: Sequence[ServiceId], at: float) -> Mapping[ServiceId, Snapshot] | QueryError:
         """The telemetry port."""
         if self.prometheus is not None:
