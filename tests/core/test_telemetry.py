@@ -128,11 +128,11 @@ UNKNOWN = {"destination_workload": "unknown", "destination_version": "unknown", 
 def test_traffic_goes_to_the_arm_that_istio_names_and_is_kept_apart_otherwise(
     labels: dict[str, str], destination: str
 ) -> None:
-    found = tick(
-        [series(5, response_code="204"), series(0, **labels)], [series(5, response_code="204"), series(8, **labels)]
-    )
+    beside = {"destination_workload": "reviews-v1", "response_code": "204"}
+    found = tick([series(5, **beside), series(0, **labels)], [series(6, **beside), series(8, **labels)])
     totals = {name: getattr(found, name).total for name in ("canary", "stable", "unattributed", "other")}
-    assert totals == {name: 8.0 if name == destination else 0.0 for name in totals}
+    expected = {name: 8.0 if name == destination else 0.0 for name in totals}
+    assert totals == {**expected, "stable": expected["stable"] + 1.0}
 
 
 def test_latest_without_a_workload_is_nobodys_revision() -> None:
