@@ -166,6 +166,26 @@ EVIDENCE_BAR = Metric(
     unit="log10",
 )
 
+CHECK_VALUE = Metric(
+    "meshshift_check_value",
+    MetricType.GAUGE,
+    "The latest number of a check: what its query gave, or percent of the canary's requests that were good; absent "
+    "before the first.",
+    (*_SHIFT, _INDICATOR),
+)
+CHECK_FAILURES = Metric(
+    "meshshift_check_failures",
+    MetricType.GAUGE,
+    "Failed checks of this run.",
+    (*_SHIFT, _INDICATOR),
+)
+CHECK_FAILURE_LIMIT = Metric(
+    "meshshift_check_failure_limit",
+    MetricType.GAUGE,
+    "The number of failed checks that ends the run.",
+    (*_SHIFT, _INDICATOR),
+)
+
 DECISIONS = Metric(
     "meshshift_decisions_total",
     MetricType.COUNTER,
@@ -180,7 +200,15 @@ ROLLBACKS = Metric(
         Label(
             "reason",
             "Why, in CamelCase.",
-            ("RegressionProven", "CanaryLost", "StepTimeout", "Aborted", "SpecChanged", "Deleted"),
+            (
+                "RegressionProven",
+                "FailureLimitReached",
+                "CanaryLost",
+                "StepTimeout",
+                "Aborted",
+                "SpecChanged",
+                "Deleted",
+            ),
         ),
     ),
 )
@@ -294,6 +322,12 @@ SECTIONS = (
         "shows which bar was crossed; a restart of the controller drops those (`status.evidence` keeps them). Before "
         "the canary is given traffic there are none.",
         (BAD_RATIO, REQUESTS, REQUESTS_NEEDED, EVIDENCE, EVIDENCE_BAR),
+    ),
+    Section(
+        "Checks",
+        "Of query indicators, and of every indicator with method Threshold. What gave no number counts nowhere: it "
+        "holds the shift, as the latest decision says.",
+        (CHECK_VALUE, CHECK_FAILURES, CHECK_FAILURE_LIMIT),
     ),
     Section(
         "Decisions",

@@ -133,6 +133,22 @@ def _evidence_bar(shift: ShiftSnapshot) -> Iterator[_Sample]:
             yield finding.name, "not-worse", finding.proof_bar
 
 
+def _check_value(shift: ShiftSnapshot) -> Iterator[_Sample]:
+    for check in shift.checks:
+        if check.value is not None:
+            yield check.name, check.value
+
+
+def _check_failures(shift: ShiftSnapshot) -> Iterator[_Sample]:
+    for check in shift.checks:
+        yield check.name, check.failures
+
+
+def _check_failure_limit(shift: ShiftSnapshot) -> Iterator[_Sample]:
+    for check in shift.checks:
+        yield check.name, check.limit
+
+
 _FAMILIES: tuple[tuple[catalog.Metric, _Samples], ...] = (
     (catalog.SHIFT_INFO, _info),
     (catalog.SHIFT_PHASE, _phases),
@@ -146,6 +162,9 @@ _FAMILIES: tuple[tuple[catalog.Metric, _Samples], ...] = (
     (catalog.REQUESTS_NEEDED, _requests_needed),
     (catalog.EVIDENCE, _evidence),
     (catalog.EVIDENCE_BAR, _evidence_bar),
+    (catalog.CHECK_VALUE, _check_value),
+    (catalog.CHECK_FAILURES, _check_failures),
+    (catalog.CHECK_FAILURE_LIMIT, _check_failure_limit),
 )
 
 

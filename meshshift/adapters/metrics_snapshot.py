@@ -15,6 +15,7 @@ from meshshift.core.run import Phase
 from meshshift.core.telemetry import Tick
 
 if TYPE_CHECKING:
+    from meshshift.core.checking import CheckFinding
     from meshshift.core.decision import Decision
     from meshshift.core.judge import Finding
     from meshshift.core.observation import Observation
@@ -49,6 +50,7 @@ class ShiftSnapshot:
     measured: float | None = None
     telemetry_until: float | None = None
     findings: tuple[Finding, ...] = ()
+    checks: tuple[CheckFinding, ...] = ()
 
 
 def snapshot_of(
@@ -80,6 +82,7 @@ def snapshot_of(
         measured=_measured(observation, run, same),
         telemetry_until=_telemetry_until(run),
         findings=_findings(decision, same),
+        checks=_checks(decision, same),
     )
 
 
@@ -113,3 +116,9 @@ def _findings(decision: Decision, same: ShiftSnapshot | None) -> tuple[Finding, 
     if decision.assessment is not None:
         return decision.assessment.findings
     return same.findings if same else ()
+
+
+def _checks(decision: Decision, same: ShiftSnapshot | None) -> tuple[CheckFinding, ...]:
+    if decision.checks:
+        return decision.checks
+    return same.checks if same else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from meshshift.core.checks import Check
 from meshshift.core.judge import Indicator, JudgeSettings, SuccessRate
 from meshshift.core.mesh.documents import Problem, Reason, Target
 from meshshift.core.mesh.routes import find_routes
@@ -38,6 +39,7 @@ def spec(canary: str = "v2", service: str = "reviews", steps: Sequence[int] = (5
             warmup=0.0,
             step_timeout=1800.0,
             on_inconclusive=OnInconclusive.HOLD,
+            checks=(Check("availability", 100, SuccessRate(0.5)),),
         ),
     )
 

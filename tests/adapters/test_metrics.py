@@ -533,3 +533,14 @@ def _play(story: Story, act: str) -> None:
         case _:
             story.look()
     story.now += 1
+
+
+def test_a_check_exports_its_value_and_its_count_of_failures(metrics: Metrics, story: Story) -> None:
+    check = {**SHIFT, "indicator": "availability"}
+    story.begin()
+    assert value(metrics, "meshshift_check_failures", **check) == 0
+    story.go_on(failing=0.75)
+    assert value(metrics, "meshshift_check_value", **check) == 25
+    assert story.run is not None
+    assert value(metrics, "meshshift_check_failures", **check) == story.run.checks[0].failures > 0
+    assert value(metrics, "meshshift_check_failure_limit", **check) == 100
