@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench.beside import CANARIES, EQUAL, name_of
-from bench.promises import edge_name
+from bench.promises import CALM, edge_name
 from bench.report import Size, Summaries, percent, table
 from bench.rules import PEERS, PRODUCT, Threshold
 from bench.wald import decisions
@@ -30,7 +30,7 @@ def _promises(found: Summaries) -> Iterator[Claim]:
         ("budget", "false promotions on the budget at most 5 %", 0.05),
     ):
         for rps in _BUSY:
-            one = found[edge_name(edge, "calm", rps)]
+            one = found[edge_name(edge, CALM, rps)]
             wrong = one.rolled_back if edge == "margin" else one.promoted
             yield (
                 f"{claim}, {rps:.0f} rps",

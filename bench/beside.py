@@ -1,5 +1,7 @@
 """The product beside its peers: steady canaries, and things that happen during a shift."""
 
+from dataclasses import replace
+
 from bench.oracle import NAME as ORACLE
 from bench.report import TRAFFIC, Section, Size, Summaries, cell, percent, table, traffic_heads
 from bench.rules import PEERS, PRODUCT
@@ -43,6 +45,11 @@ INCIDENTS: dict[str, tuple[str, World]] = {
     ),
     "failures in clumps of 5": ("promote", World(0.0, STABLE, STABLE, clump=5)),
     "failures in clumps of 20": ("promote", World(0.0, STABLE, STABLE, clump=20)),
+    "all failures come to one of two callers": (
+        "promote",
+        World(0.0, STABLE, STABLE, lopsided=1.0),
+    ),
+    "all failures come to one of two callers, +5 points": ("back", World(0.0, STABLE, STABLE + 0.05, lopsided=1.0)),
     "late +1 point, from 25 % weight on": ("back", World(0.0, STABLE, STABLE + 0.01, late_weight=0.25)),
     "late +5 points, from 25 % weight on": ("back", World(0.0, STABLE, STABLE + 0.05, late_weight=0.25)),
     "late +1 point, from 3 min on": ("back", World(0.0, STABLE, STABLE + 0.01, late=12)),
@@ -55,7 +62,7 @@ _RULES: tuple[Rule | None, ...] = (PRODUCT, *PEERS, None)
 def steady(size: Size) -> Section:
     """Canaries that are the same throughout."""
     cases = tuple(
-        Case(name_of(canary, rps, rule), World(rps, STABLE, rate), _runs(size, canary, rule), rule)
+        Case(name_of(canary, rps, rule), World(rps, STABLE, rate), _runs(size, canary, rps, rule), rule)
         for canary, rate in CANARIES.items()
         for rps in TRAFFIC
         for rule in _RULES
@@ -80,13 +87,13 @@ def name_of(what: str, rps: float, rule: Rule | None) -> str:
 
 
 def _at(world: World, rps: float) -> World:
-    return World(rps, world.stable, world.canary, world.clump, world.late, world.late_weight, world.incidents)
+    return replace(world, rps=rps)
 
 
-def _runs(size: Size, canary: str, rule: Rule | None) -> int:
+def _runs(size: Size, canary: str, rps: float, rule: Rule | None) -> int:
     if rule is not PRODUCT:
         return size.peers
-    return size.many if canary == EQUAL else size.runs
+    return size.many if canary == EQUAL and rps >= TRAFFIC[1] else size.runs
 
 
 def _steady(found: Summaries) -> str:

@@ -24,8 +24,11 @@ _BUSY = (10.0, 100.0, 1000.0)
 TOLERATED = Margin(1.0 + HALF_SHARE.tolerance, HALF_SHARE.harm_budget / 10.0)
 BUDGET = Margin(1.0 + 2.0 * HALF_SHARE.tolerance, HALF_SHARE.harm_budget)
 
+CALM = "calm"
+"""Requests that fail independently, at constant rates."""
+
 _EDGES = {
-    "calm": World(0.0, STABLE, STABLE),
+    CALM: World(0.0, STABLE, STABLE),
     "shared incidents, 20 % for 2 min every 20 min": World(
         0.0, STABLE, STABLE, incidents=(Incident(6, 8, canary=TOLERATED.at(0.2), stable=0.2, every=80),)
     ),
@@ -45,7 +48,7 @@ def edges(size: Size) -> Section:
         Case(
             edge_name("margin", what, rps),
             replace(world, rps=rps, canary=TOLERATED.at(STABLE)),
-            size.promise,
+            _runs(size, what),
             _NEVER,
             _HOLD,
             horizon=_HOUR,
@@ -57,7 +60,7 @@ def edges(size: Size) -> Section:
         Case(
             edge_name("budget", what, rps),
             replace(world, rps=rps, canary=BUDGET.at(STABLE)),
-            size.promise,
+            _runs(size, what),
             _AT_ONCE,
             _ALL,
             horizon=_HOUR,
@@ -73,6 +76,10 @@ def edges(size: Size) -> Section:
         return table(["canary on the", "wrongly", "of shifts", "share", "promise"], rows)
 
     return Section((*margin, *budget), render)
+
+
+def _runs(size: Size, what: str) -> int:
+    return size.promise if what == CALM else size.runs
 
 
 def _row(case: Case, wrong: int, how: str, promise: str) -> list[str]:

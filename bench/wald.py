@@ -21,7 +21,7 @@ from meshshift.core.evidence import Margin
 LEAST_WINDOWS = 4.0
 """Windows that the bound must be worth."""
 
-_MOST_WINDOWS = 2000.0
+_MOST_WINDOWS = 1000.0
 _BESIDE = 1.0 / WEIGHT - 1.0
 _TRAFFIC = (10.0, 100.0, 1000.0)
 _BASELINES = (0.001, 0.005, 0.01)
@@ -83,7 +83,7 @@ def _rollbacks(size: Size, base: float, rps: float) -> Iterator[Decision]:
     for extra in sorted({base, 4.0 * base, 0.01, 0.05}):
         least = bound(base + extra, base, TOLERATED, HALF_SHARE.false_rollback)
         windows = least / (rps * WEIGHT * INTERVAL)
-        if LEAST_WINDOWS <= windows <= _MOST_WINDOWS / 8.0:
+        if LEAST_WINDOWS <= windows <= _MOST_WINDOWS / 4.0:
             within = base + extra < BUDGET.at(base)
             name = f"rollback, stable {100 * base:g} %, canary {100 * (base + extra):.3g} %, {rps:.0f} rps"
             name += ", within the budget" if within else ""

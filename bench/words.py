@@ -14,8 +14,9 @@ A cell says what became of the simulated shifts: `on 98 % 240 s` were promoted, 
 then, mean over all shifts, those included that would have failed on stable.  A canary that is promoted goes on failing
 afterwards, and that is not counted: few failed requests beside a promoted bad canary are no merit.
 
-Repetitions per cell: {size.runs} of the product, {size.peers} of the other rules, {size.many} of canaries like stable,
-{size.promise} of the promises.  A share of 0 % in n shifts means less than 3/n with 95 % confidence.
+Repetitions per cell: {size.runs} of the product, {size.peers} of the other rules, {size.many} of canaries like
+stable, {size.promise} of the promises where nothing disturbs.  A share of 0 % in n shifts means less than 3/n with
+95 % confidence.
 
 Assumptions, the same for all rules:
 

@@ -46,15 +46,17 @@ class World:
     """A service and its canary.
 
     `rps` is the service's traffic in requests per second, `stable` and `canary` are failure rates as fractions,
-    `clump` the number of requests that fail together.  The canary is like stable before window `late` and below the
-    weight `late_weight` (a fraction), and as bad as `canary` says afterwards.  With `latency` the arms also report
-    histograms; a canary of that shape is the world's regression.
+    `clump` the number of requests that fail together, `lopsided` the part of the failures that the first half of the
+    proxies sees (half of them unless one caller asks for what is broken).  The canary is like stable before window
+    `late` and below the weight `late_weight` (a fraction), and as bad as `canary` says afterwards.  With `latency` the
+    arms also report histograms; a canary of that shape is the world's regression.
     """
 
     rps: float
     stable: float
     canary: float
     clump: int = 1
+    lopsided: float = 0.5
     late: int = 0
     late_weight: float = 0.0
     incidents: tuple[Incident, ...] = ()
@@ -82,7 +84,10 @@ class World:
         )
 
     def _arm(self, rng: np.random.Generator, requests: float, rate: float, shape: Shape | None) -> Traffic:
-        one, other = (self._half(rng, requests / _HALVES, rate) for _ in range(_HALVES))
+        one, other = (
+            self._half(rng, requests / _HALVES, min(1.0, _HALVES * part * rate))
+            for part in (self.lopsided, 1.0 - self.lopsided)
+        )
         both = one + other
         if shape is None:
             return Traffic(both.total, both.bad, halves=(one, other))

@@ -93,6 +93,14 @@ def test_clumps_change_the_spread_of_failures_but_not_their_mean(clump: int) -> 
     assert sum(t.canary.failed for t in ticks) / sum(t.canary.total for t in ticks) == pytest.approx(0.01, rel=0.2)
 
 
+def test_lopsided_failures_come_to_one_caller_and_are_no_fewer() -> None:
+    world, rng = replace(GOOD, lopsided=1.0), generator("lopsided", 0)
+    halves = [half for _ in range(300) if (half := world.tick(rng, 0.0, 0, 0.1).stable.halves)]
+    assert sum(other.bad for _, other in halves) == 0.0
+    found = sum(one.bad for one, _ in halves) / sum(one.total + other.total for one, other in halves)
+    assert found == pytest.approx(0.005, rel=0.1)
+
+
 def test_a_late_regression_begins_when_the_world_says() -> None:
     late, heavy = replace(GOOD, canary=0.5, late=3), replace(GOOD, canary=0.5, late_weight=0.25)
     assert [late.rates(place, 1.0)[0] for place in (2, 3)] == [0.005, 0.5]
