@@ -8,8 +8,10 @@ sentences are made in `meshshift.core.account_words`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, log
 from typing import TYPE_CHECKING
 
+from meshshift.core.alarm import MOST_PER_TICK
 from meshshift.core.checks import state_of
 from meshshift.core.question import rung_margin, tolerated
 from meshshift.core.run import Phase
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from meshshift.core.judge import Evidence, Finding
     from meshshift.core.run import Run
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -31,6 +35,7 @@ class Proof:
     `margin`: the canary's failures must be shown to be within it; `harm`: what they would then cost the whole service
     at `weight` beyond the tolerated, at most (both fractions 0..1).  `odds`: the evidence so far, `bar`: what it takes.
     `requests`: expected further canary requests if it is as good as stable, inf if no number is known to do it.
+    `looks`: ticks that it takes at the least, however many requests each brings, for one adds a third of the way.
     """
 
     weight: float
@@ -39,6 +44,7 @@ class Proof:
     odds: float
     bar: float
     requests: float
+    looks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +140,5 @@ def _proof(evidence: Evidence, finding: Finding, weight: float) -> Proof | None:
         return None
     margin = rung_margin(evidence.settings, rung)
     odds, bar = 10.0**finding.proof, 1.0 / evidence.settings.false_promotion
-    return Proof(weight, margin, margin.absolute * weight, odds, bar, finding.requests_needed)
+    looks = ceil(max(0.0, log(bar / odds) / (log(bar) * MOST_PER_TICK)) - _ROUNDING)
+    return Proof(weight, margin, margin.absolute * weight, odds, bar, finding.requests_needed, looks)

@@ -37,9 +37,10 @@ def counted(account: Account) -> str:
     if not account.asked:
         return "nothing is asked yet"
     verb = "fails" if account.slower_than is None else f"fails or takes over {_time(account.slower_than)} for"
-    canary = f"{rate(account.canary)} ({_part(account.canary)} requests)" if account.canary.total else "no request yet"
-    stable = f"{rate(account.stable)} ({_part(account.stable)})" if account.stable.total else "no request yet"
-    return f"the canary {verb} {canary}, stable {stable}"
+    canary = f"{verb} {rate(account.canary)} ({_part(account.canary)} requests)"
+    stable = f"stable {rate(account.stable)} ({_part(account.stable)})"
+    said = canary if account.canary.total else "has no request yet"
+    return f"the canary {said}, {stable if account.stable.total else 'stable has none'}"
 
 
 def promotion(account: Account, together: Balance) -> str:
@@ -107,7 +108,8 @@ def _missing(account: Account, proof: Proof) -> str:
         return "no request to the canary counted yet"
     if math.isinf(proof.requests):
         return "and it cannot be shown at these rates"
-    return f"about {number(max(1.0, proof.requests))} more requests if it stays as good as stable"
+    looks = f", in {proof.looks} looks or more" if proof.looks > 1 else ""
+    return f"about {number(max(1.0, proof.requests))} more requests if it stays as good as stable{looks}"
 
 
 def _odds(value: float) -> str:

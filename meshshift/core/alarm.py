@@ -37,6 +37,9 @@ PRIOR = tuple(16.0 / 31.0 / 2.0**k for k in range(5))
 Mild regressions are the ones that cost time.
 """
 
+MOST_PER_TICK = 1.0 / 3.0
+"""Part of the way to a proof, in logarithm, that one tick can bring at the most."""
+
 RUNGS = 8
 """Proofs are kept against 1, 2, 4 … 128 times the harm budget."""
 
@@ -104,7 +107,7 @@ class Proofs:
         Taking the smaller of an e-value and a constant keeps the promise.
         """
         fresh, reserve = _renew(self.reserve, seconds)
-        step, top = log(1.0 / false_promotion) / 3.0, false_promotion**-2.0
+        step, top = log(1.0 / false_promotion) * MOST_PER_TICK, false_promotion**-2.0
         stakes = tuple(
             min((stake + fresh) * exp(min(log_e, step)), top) for stake, log_e in zip(self.stakes, logs, strict=True)
         )

@@ -75,3 +75,23 @@ def test_a_run_that_is_over_has_no_next_weight(phase: Phase) -> None:
     assert found is not None
     assert found.next_weight is None
     assert found.accounts[0].proof is None
+
+
+@given(st.integers(0, 6), st.sampled_from([10.0, 300.0, 100_000.0]))
+def test_a_proof_takes_at_least_the_looks_that_are_said(seen: int, rps: float) -> None:
+    found = balance(run(*[0.002] * seen, rps=rps))
+    assert found is not None
+    proof = found.accounts[0].proof
+    if proof is None:
+        return
+    for further in range(proof.looks):
+        later = run(*[0.002] * (seen + further), rps=rps).evidence.assess(0.05, 0.25).findings[0]
+        assert later.proof is None or later.proof < later.proof_bar
+
+
+def test_with_much_traffic_the_looks_are_what_is_waited_for() -> None:
+    found = balance(run(rps=100_000.0))
+    assert found is not None
+    proof = found.accounts[0].proof
+    assert proof is not None
+    assert proof.looks == 3

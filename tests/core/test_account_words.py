@@ -10,7 +10,7 @@ from meshshift.core.account import Account, Balance, CheckAccount, Proof
 from meshshift.core.checks import Check, CheckState, Query
 from meshshift.core.evidence import Counts, Margin
 
-PROOF = Proof(0.1, Margin(1.5, 0.04), 0.004, 3.2, 20.0, 61.4)
+PROOF = Proof(0.1, Margin(1.5, 0.04), 0.004, 3.2, 20.0, 61.4, 2)
 ACCOUNT = Account(
     name="success-rate",
     slower_than=None,
@@ -48,13 +48,15 @@ def test_a_latency_says_what_counts_as_slow() -> None:
 
 def test_silence_of_an_arm_is_not_a_rate() -> None:
     silent = replace(ACCOUNT, canary=Counts(0, 0))
-    assert words.counted(silent) == "the canary fails no request yet, stable 0.19% (5 of 2,573)"
+    assert words.counted(silent) == "the canary has no request yet, stable 0.19% (5 of 2,573)"
+    assert words.counted(replace(silent, stable=Counts(0, 0))) == "the canary has no request yet, stable has none"
 
 
 def test_the_way_up_says_margin_evidence_and_requests() -> None:
     assert words.promotion(ACCOUNT, together()) == (
         "To go to 10% it must be shown to cost the whole service less than 0.4 points, that is to fail less than "
-        "1.5 × stable + 4 points: evidence 3.2 : 1 of 20 : 1, about 61 more requests if it stays as good as stable."  # noqa: RUF001
+        "1.5 × stable + 4 points: evidence 3.2 : 1 of 20 : 1, about 61 more requests if it stays as good as stable, "  # noqa: RUF001
+        "in 2 looks or more."
     )
 
 
@@ -65,7 +67,10 @@ def test_the_way_up_says_margin_evidence_and_requests() -> None:
         (replace(ACCOUNT, calm=False), "evidence 3.2 : 1 of 20 : 1, and nothing can be shown while it is suspicious."),
         (replace(ACCOUNT, canary=Counts(0, 0)), "evidence 3.2 : 1 of 20 : 1, no request to the canary counted yet."),
         (replace(ACCOUNT, proof=replace(PROOF, requests=inf)), "and it cannot be shown at these rates."),
-        (replace(ACCOUNT, proof=replace(PROOF, requests=0.2)), "about 1 more requests if it stays as good as stable."),
+        (
+            replace(ACCOUNT, proof=replace(PROOF, requests=0.2, looks=1)),
+            "about 1 more requests if it stays as good as stable.",
+        ),
         (replace(ACCOUNT, proof=None), "To go to 10% nothing has to be shown: so few requests are at stake."),
     ],
 )
