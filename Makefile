@@ -1,5 +1,5 @@
 # What a newcomer guesses: make demo, make test, make lint.  Everything is installed into .venv; nothing else is touched.
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)) python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -15,7 +15,7 @@ NEEDS_PROMETHEUS := $(BIN)/prometheus
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv setup demo lab test test-fast lint format generate bench
+.PHONY: help venv setup demo lab test test-fast test-lab e2e lint format generate bench
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -57,11 +57,16 @@ demo: $(VENV)/.lab $(NEEDS_PROMETHEUS) ## One minute: a good version is promoted
 lab: $(VENV)/.lab $(NEEDS_PROMETHEUS) ## A mesh on this machine to play with, until Ctrl-C
 	@$(BIN)/python -m meshshift lab --scenario none $(ARGS)
 
-test: setup ## All tests
-	$(BIN)/python -m pytest $(ARGS)
+test: test-fast test-lab ## All tests
 
 test-fast: setup ## Tests that start no servers
 	$(BIN)/python -m pytest -m 'not lab' -n auto $(ARGS)
+
+test-lab: setup ## Tests on a real Envoy and a real Prometheus
+	$(BIN)/python -m pytest -m lab $(ARGS)
+
+e2e: setup ## Whole shifts on the cluster that KUBECONFIG names (see e2e/README.md)
+	$(BIN)/python -m pytest e2e $(ARGS)
 
 lint: setup ## Formatting, ruff, types, layers
 	$(BIN)/ruff format --check
@@ -73,8 +78,10 @@ format: setup ## Let ruff format and fix
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-generate: setup ## Write the CRD and the reference page anew
+generate: setup ## Write the CRD and the reference pages anew
 	$(BIN)/python -m meshshift.api.generate
+	$(BIN)/python -m meshshift.adapters.metrics_reference
+	$(BIN)/python -m meshshift.cli.reference
 
 bench: setup ## Print the benchmark tables: what the judge costs, how well it judges (a minute)
 	$(BIN)/python -m bench.evalue
