@@ -13,21 +13,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from meshshift.api.convert import InvalidSpec, spec_from_wire, spec_hash, wire_spec_with_defaults
+from meshshift.api.convert import InvalidSpec
 from meshshift.api.status import StatusModel, shorten
 from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.mesh.documents import ObjectRef, Problem, Reason
 from meshshift.core.observation import Command
 from meshshift.core.rules import decide, invalid
 from meshshift.core.run import Phase, Run
-from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint, decode, encode
+from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
+from meshshift.engine.memory import Memory, ParsedSpec
 from meshshift.engine.observe import COMMAND_ANNOTATION, Subject, observe
 from meshshift.engine.report import WARNINGS, report
 from meshshift.engine.world import Table, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from meshshift.core.mesh.documents import Patch
     from meshshift.core.observation import Observation, Timing
@@ -55,6 +56,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self._announced: dict[Key, set[str]] = {}
         self._taken_off: dict[Key, Command] = {}
+        self._memory = Memory()
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; returns the seconds until the next one is due, None if the shift is gone.
@@ -66,6 +68,7 @@ class Reconciler:
         if shift is None:
             self._announced.pop(key, None)
             self._taken_off.pop(key, None)
+            self._memory.forget(key)
             self.journal.forgot(key)
             return None
         try:
@@ -103,26 +106,24 @@ class Reconciler:
         self, shift: Document, previous: StatusModel, now: float
     ) -> tuple[Observation | None, Decision, Checkpoint | None]:
         """Parse, look, and apply the rules."""
-        namespace, wire = shift["metadata"]["namespace"], shift.get("spec") or {}
-        deleted = bool(shift["metadata"].get("deletionTimestamp"))
+        key, deleted = key_of(shift), bool(shift["metadata"].get("deletionTimestamp"))
         try:
-            stored = decode(previous.checkpoint, namespace) if previous.checkpoint else None
+            stored = self._memory.decode(key, previous.checkpoint)
         except UnreadableCheckpoint as error:
             fix = "delete and re-apply the TrafficShift; traffic stays as it is"
             problem = Problem(Reason.CHECKPOINT_UNREADABLE, f"status.checkpoint cannot be read ({error}); {fix}")
             return None, _released(invalid(problem, None), deleted), None
         run = stored.run if stored else None
         try:
-            spec, full = spec_from_wire(wire, namespace=namespace), wire_spec_with_defaults(wire)
+            parsed = self._memory.spec_of(shift)
         except InvalidSpec as error:
             if not deleted or run is None or stored is None:
                 return None, _released(invalid(Problem(Reason.INVALID_SPEC, str(error)), run), deleted), stored
-            spec, full = run.spec, dict(stored.wire_spec)
-        digest = spec_hash(full)
-        subject = Subject(shift, spec, digest, run, self._new_command(shift, previous))
+            parsed = ParsedSpec(run.spec, stored.wire_spec, run.spec_hash)
+        subject = Subject(shift, parsed.spec, parsed.digest, run, self._new_command(shift, previous))
         observation = await observe(subject, self.world, self.telemetry, self.timing, now)
         decision = decide(observation)
-        return observation, decision, _checkpoint(decision.run, digest, full, stored)
+        return observation, decision, _checkpoint(decision.run, parsed, stored)
 
     async def _persist(
         self,
@@ -135,7 +136,7 @@ class Reconciler:
     ) -> Document:
         generation = int(shift["metadata"].get("generation", 0))
         status = report(decision, observation, previous, generation=generation, now=now)
-        text = encode(checkpoint) if checkpoint else previous.checkpoint
+        text = self._memory.encode(key_of(shift), checkpoint) if checkpoint else previous.checkpoint
         wire = status.model_copy(update={"checkpoint": text}).to_wire()
         if wire == shift.get("status"):
             return shift
@@ -238,15 +239,13 @@ class Reconciler:
         return self.world.virtual_services if kind == "VirtualService" else self.world.destination_rules
 
 
-def _checkpoint(
-    run: Run | None, digest: str, full: Mapping[str, object], stored: Checkpoint | None
-) -> Checkpoint | None:
+def _checkpoint(run: Run | None, parsed: ParsedSpec, stored: Checkpoint | None) -> Checkpoint | None:
     """A run goes with the spec it was started with: the present one, or the one that was stored with it."""
     if run is None:
         return None
-    if run.spec_hash == digest or stored is None:
-        return Checkpoint(run, full)
-    return Checkpoint(run, stored.wire_spec)
+    if stored is not None and stored.run == run:
+        return stored
+    return Checkpoint(run, parsed.wire if stored is None or run.spec_hash == parsed.digest else stored.wire_spec)
 
 
 def _released(decision: Decision, deleted: bool) -> Decision:

@@ -43,24 +43,21 @@ class Feed:
     seen: Callable[[str], None] = field(default=lambda plural: None)
 
     def take(self, resource: Resource, document: Document, *, gone: bool) -> None:
-        """One object as it is now, or as it was when it went."""
+        """One object as it is now, or as it was when it went; what is known already (an own write) wakes nobody."""
         self.seen(resource.plural)
         if resource is PODS:
             self._wake(self._pod(document, gone=gone))
-        elif resource is TRAFFIC_SHIFTS:
-            self._keep(self.world.shifts, document, gone=gone)
-            self._wake([key_of(document)])
-        elif resource is SERVICES:
-            self._keep(self.world.services, document, gone=gone)
-            namespace, name = key_of(document)
-            self._wake(self.world.shifts_on([f"{name}.{namespace}.svc.{self.world.cluster_domain}"]))
+            return
+        table, key = self._table(resource), key_of(document)
+        before = table.hosts(key) if isinstance(table, HostTable) else frozenset()
+        if not self._keep(table, document, gone=gone):
+            return
+        if resource is TRAFFIC_SHIFTS:
+            self._wake([key])
+        elif isinstance(table, HostTable):
+            self._wake(self.world.shifts_on(before | table.hosts(key)))
         else:
-            table: HostTable = (
-                self.world.virtual_services if resource is VIRTUAL_SERVICES else self.world.destination_rules
-            )
-            before = table.hosts(key_of(document))
-            self._keep(table, document, gone=gone)
-            self._wake(self.world.shifts_on(before | table.hosts(key_of(document))))
+            self._wake(self.world.shifts_on([f"{key[1]}.{key[0]}.svc.{self.world.cluster_domain}"]))
 
     def replace(self, resource: Resource, documents: list[Document], version: str) -> None:
         """A fresh list as of `version`: take every object of it, and let those go that it no longer has."""
@@ -95,11 +92,16 @@ class Feed:
             self.queue.add(key)
 
     @staticmethod
-    def _keep(table: Table, document: Document, *, gone: bool) -> None:
+    def _keep(table: Table, document: Document, *, gone: bool) -> bool:
+        """Take over what is said; False if it was known."""
+        known = table.get(key_of(document))
         if gone:
             table.drop(document)
-        else:
-            table.put(document)
+            return known is not None
+        version = document["metadata"].get("resourceVersion")
+        if known is not None and version and known["metadata"].get("resourceVersion") == version:
+            return False
+        return table.put(document)
 
 
 def _essence(pod: Document | None) -> object:
