@@ -106,7 +106,7 @@ class Playback:
                 answers=answers,
             )
         )
-        weight = decision.run.desired if decision.run and decision.edits else self.weight
+        weight = decision.run.desired if decision.run else 0
         now = self.now + decision.again
         return replace(self, run=decision.run, weight=weight, now=now, lacking=lacking), decision
 

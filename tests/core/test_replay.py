@@ -116,6 +116,14 @@ def test_what_reached_nobody_is_nobodys_if_the_canary_was_not_known_to_get_it(
     assert playback.run.evidence.canary_requests == 0
 
 
+def test_what_reached_nobody_adds_up_over_windows() -> None:
+    """Too few in any one window to be more than chance, too many in six."""
+    ticks = [tick(k, 650, 14_250, lost=100) for k in range(6)]
+    one, six = (play(at_five(recorded=((T0 - 1, 5),)), listed) for listed in (ticks[:1], ticks))
+    assert one.lacking[1].blamed == 0
+    assert six.lacking[1].blamed > 0
+
+
 def test_a_window_in_which_the_weight_changed_blames_nobody() -> None:
     playback = play(at_five(recorded=((T0 - 1, 5), (T0 + 7, 50))), [tick(0, 0, 14_250, lost=750)])
     assert playback.run is not None
@@ -156,6 +164,12 @@ def test_silence_is_a_stretch_of_its_own() -> None:
 def test_few_requests_do_not_look_like_a_change_of_weight(counts: list[int]) -> None:
     """However the few requests of a canary at 50% fall, one request more or less is chance."""
     ticks = [tick(k, 10 + count % 3, 10) for k, count in enumerate(counts)]
+    assert len(stretches(ticks)) == 1
+
+
+def test_chance_is_no_change_of_weight() -> None:
+    """At 5% of 200 requests a window has 5 to 15 for the canary."""
+    ticks = [tick(k, canary, 200.0 - canary) for k, canary in enumerate([10, 5, 15, 8, 13, 6, 12] * 3)]
     assert len(stretches(ticks)) == 1
 
 

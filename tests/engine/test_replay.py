@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshshift.api.convert import spec_from_wire
-from meshshift.core.telemetry import Arm, Snapshot
+from meshshift.core.telemetry import Arm, Series, Snapshot
 from meshshift.engine.observe import Arms
 from meshshift.engine.ports import QueryError, ServiceId
 from meshshift.engine.replay import Period, Recording, TelemetryLost, replay, workloads
@@ -160,3 +161,49 @@ def test_nothing_after_the_end_is_looked_at() -> None:
     )
     assert not recording.over
     assert max(asked) <= began + 12
+
+
+QUERY = {"name": "checkout", "query": {"promql": "sum(errors)", "max": 0.2}, "failureLimit": 2}
+WITH_QUERY = {"interval": "5s", "warmup": "0s", "indicators": [{"name": "errors", "successRate": {}}, QUERY]}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda simulation, at: (Series.of({}, 0.1),),
+        lambda simulation, at: (Series.of({}, 0.1 if at < START + 60 else 0.3),),
+        lambda simulation, at: () if START + 50 < at < START + 70 else (Series.of({}, 0.1),),
+    ],
+    ids=["within bounds", "beyond them later", "silent for a while"],
+)
+def test_queries_of_the_user_are_asked_for_the_same_instants_and_count_the_same(
+    answer: Callable[[Simulation, float], tuple[Series, ...] | QueryError],
+) -> None:
+    simulation = bookinfo()
+    simulation.answer = answer
+    simulation.mesh.put(shift(analysis=WITH_QUERY))
+    simulation.run(200, until=ended)
+    asked, simulation.asked = list(simulation.asked), []
+    recording = replayed(simulation, analysis=WITH_QUERY)
+    assert [(turn.at, turn.reason, turn.weight, turn.message) for turn in recording.turns] == turns_of(simulation)
+    assert set(simulation.asked) == set(asked)
+
+
+def test_a_query_that_is_refused_would_have_been_refused_then() -> None:
+    simulation = bookinfo()
+    simulation.answer = lambda simulation, at: QueryError("QueryFailed", "Prometheus refused the query: parse error")
+    simulation.mesh.put(shift(analysis=WITH_QUERY))
+    simulation.run(100)
+    recording = replayed(simulation, analysis=WITH_QUERY)
+    assert [(turn.at, turn.reason, turn.weight, turn.message) for turn in recording.turns] == turns_of(simulation)
+    assert recording.turns[-1].reason == "CheckError"
+
+
+def test_a_query_that_cannot_be_asked_now_is_no_finding_about_the_past() -> None:
+    simulation = bookinfo()
+    simulation.mesh.put(shift(analysis=WITH_QUERY))
+    simulation.answer = lambda simulation, at: (Series.of({}, 0.1),)
+    simulation.run(200, until=ended)
+    simulation.answer = lambda simulation, at: QueryError("PrometheusTimeout", "Prometheus did not answer")
+    with pytest.raises(TelemetryLost, match="did not answer"):
+        replayed(simulation, analysis=WITH_QUERY)
