@@ -15,6 +15,7 @@ SUBCOMMANDS = {
     "explain": "meshshift.cli.explain",
     "lab": "meshshift.cli.lab",
     "operator": "meshshift.cli.operator",
+    "plan": "meshshift.cli.plan",
     "replay": "meshshift.cli.replay",
 }
 """Where each subcommand is; the module has a click command of the same name."""

@@ -1,0 +1,138 @@
+"""Manifests from files, directories and standard input: every document that a shift is made of, and where it stood.
+
+YAML is read as `kubectl` reads it: what results is JSON.  A timestamp therefore stays the text that it is, and
+documents share no parts, whatever anchors and aliases the file has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from meshshift.core.mesh.documents import Document, ObjectRef, member, ref_of, shown, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from meshshift.cli.flags import Option
+
+KINDS = {
+    "TrafficShift": "meshshift.io",
+    "VirtualService": "networking.istio.io",
+    "DestinationRule": "networking.istio.io",
+    "Service": "",
+}
+"""The kinds that are looked at, and their API groups; everything else is passed over."""
+
+_STDIN = "-"
+_SUFFIXES = {".yaml", ".yml", ".json"}
+
+MANIFESTS: tuple[Option, ...] = (
+    click.option(
+        "-f",
+        "--filename",
+        "filenames",
+        multiple=True,
+        required=True,
+        type=click.Path(exists=True, allow_dash=True),
+        help="A file, a directory (with all below it), or - for standard input; may be repeated.",
+    ),
+    click.option(
+        "-n",
+        "--namespace",
+        default="default",
+        show_default=True,
+        help="Namespace of the documents that name none.",
+    ),
+    click.option("--cluster-domain", default="cluster.local", show_default=True, help="The cluster's DNS domain."),
+)
+"""The flags that say which documents are meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One document and the file that holds it."""
+
+    file: str
+    ref: ObjectRef
+    document: Document
+
+
+def read_manifests(filenames: Iterable[str], namespace: str) -> tuple[Manifest, ...]:
+    """All documents of the known KINDS, in the order given; those without a namespace are put into `namespace`.
+
+    Raises ClickException that names the file and the place if something cannot be read.
+    """
+    files = dict.fromkeys(file for name in filenames for file in _files(name))
+    return tuple(manifest for file in files for manifest in _read(file, namespace))
+
+
+def repeated(manifests: Iterable[Manifest]) -> list[str]:
+    """A sentence for each object that stands more than once in the set."""
+    listed = list(manifests)
+    counts = Counter(manifest.ref for manifest in listed)
+    return [
+        f"{ref} is there {count} times ({', '.join(each.file for each in listed if each.ref == ref)}); "
+        "only the last one applied would count, give one of them"
+        for ref, count in counts.items()
+        if count > 1
+    ]
+
+
+def _files(name: str) -> list[str]:
+    path = Path(name)
+    if name == _STDIN or not path.is_dir():
+        return [name]
+    return sorted(str(each) for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
+
+
+def _read(file: str, namespace: str) -> Iterator[Manifest]:
+    with click.open_file(file, encoding="utf-8") as stream:
+        try:
+            loaded = list(yaml.load_all(stream, Loader=_Loader))
+        except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+            raise click.ClickException(f"{file} is not YAML: {error}") from error
+    for document in _items(loaded):
+        if isinstance(document, dict) and _is_known(document):
+            yield _manifest(file, document, namespace)
+
+
+def _items(documents: Iterable[object]) -> Iterator[Any]:
+    """Each document, or the items of a list of objects (`kubectl get -o yaml`)."""
+    for document in documents:
+        listed = member(document, "items")
+        yield from listed if isinstance(listed, list) else [document]
+
+
+def _is_known(document: dict[str, Any]) -> bool:
+    kind, version = text(document.get("kind")), text(document.get("apiVersion"))
+    return kind in KINDS and (not version or version.rpartition("/")[0] == KINDS[kind])
+
+
+def _manifest(file: str, written: dict[str, Any], namespace: str) -> Manifest:
+    kind = written["kind"]
+    try:
+        document: Document = json.loads(json.dumps(written, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise click.ClickException(f"{file}: a {kind} holds a value that JSON does not know: {error}") from error
+    name = member(document, "metadata", "name")
+    if not text(name):
+        raise click.ClickException(f"{file}: a {kind} has the metadata.name {shown(name)}; give it a name")
+    document["metadata"]["namespace"] = text(member(document, "metadata", "namespace")) or namespace
+    return Manifest(file, ref_of(document, kind), document)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, and without YAML's own timestamps."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
