@@ -64,7 +64,7 @@ class CheckFinding:
 
 def due_at(run: Run, ready_since: float | None, lag: float, now: float) -> float | None:
     """The instant (unix seconds) that queries are to be asked for now; None while there is none."""
-    if run.phase is not Phase.PROGRESSING or run.desired == 0 or run.weight_since is None:
+    if run.phase is not Phase.PROGRESSING or run.weight_since is None:
         return None
     analysis = run.spec.analysis
     interval = analysis.judge.interval

@@ -94,6 +94,12 @@ def test_latency_fails_at_the_boundary_above_and_passes_at_the_one_below() -> No
     assert judge_tick(LATENCY, timed(100, (0.25, 9), (0.5, 2))) == Fail(98.0, 99.0)
 
 
+def test_one_boundary_is_enough_for_the_answer_it_can_give() -> None:
+    assert judge_tick(LATENCY, timed(100, (0.25, 1))) == Pass(99.0)
+    assert judge_tick(LATENCY, timed(100, (0.5, 5))) == Fail(95.0, 99.0)
+    assert isinstance(judge_tick(LATENCY, timed(100, (0.25, 5))), NoData)
+
+
 def test_a_threshold_inside_a_bucket_that_decides_is_not_guessed() -> None:
     result = judge_tick(LATENCY, timed(100, (0.25, 5), (0.5, 0)))
     assert isinstance(result, NoData)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from meshshift.core.telemetry import Series
-from meshshift.engine.ports import QueryError
+from meshshift.core.telemetry import Series, Snapshot
+from meshshift.engine.ports import QueryError, ServiceId
 from tests.engine.simulation import Behaviour, Killed, Simulation, bookinfo, shift
 
 PROMQL = 'sum(rate(errors{workload=~"{{canaryWorkload}}"}[{{interval}}]))'
@@ -233,6 +233,43 @@ def test_queries_are_asked_for_whole_intervals_of_the_present_weight() -> None:
         assert min(at for at in instants if at > since) >= since + simulation.interval
 
 
+def test_every_weight_is_checked_anew_however_short_its_step() -> None:
+    canary = {"steps": [{"setWeight": 5}, {"setWeight": 50}], "minStepDuration": "0s"}
+    simulation = begun(method="Threshold", strategy={"canary": canary})
+    set_at: dict[float, float] = {}
+    simulation.checks.append(lambda s: None if s.weight in set_at else set_at.update({s.weight: s.now}))
+    simulation.run(600, until=ended)
+    for weight, following in ((5, 50), (50, 100)):
+        own = [at for _, at in simulation.asked if set_at[weight] + 5 <= at < set_at[following]]
+        assert own, f"{weight}% was left without a check of its own"
+
+
+def test_nothing_is_checked_while_the_canary_is_to_get_nothing() -> None:
+    steps = [{"pause": {"duration": "60s"}}, {"setWeight": 5}]
+    simulation = begun(method="Threshold", strategy={"canary": {"steps": steps, "minStepDuration": "10s"}})
+    simulation.run(50)
+    assert (simulation.weight, simulation.status["step"]["name"]) == (0, "pause 60 s")
+    assert simulation.asked == []
+    assert [entry.get("note") for entry in simulation.status["evidence"]] == [None, None]
+
+
+def test_a_pass_before_telemetry_fell_silent_does_not_advance_after_it() -> None:
+    simulation = threshold(stepTimeout="60s")
+    simulation.run(100, until=at_weight(25))
+    simulation.mesh.edit("TrafficShift", "reviews", lambda s: s["spec"].update(paused=True))
+    simulation.run(100)
+
+    async def nothing(services: Sequence[ServiceId], at: float) -> Mapping[ServiceId, Snapshot]:
+        return {service: Snapshot(at) for service in services}
+
+    simulation.snapshots = nothing  # type: ignore[method-assign]
+    simulation.run(20)
+    simulation.mesh.edit("TrafficShift", "reviews", lambda s: s["spec"].update(paused=False))
+    simulation.run(100)
+    assert (simulation.weight, simulation.status["reason"]) == (25, "StepTimeout")
+    assert "not passed within stepTimeout" in simulation.status["message"]
+
+
 def test_nothing_is_asked_before_the_pods_have_warmed_up() -> None:
     simulation = begun(analysis={"warmup": "1h"})
     simulation.run(300)
@@ -261,11 +298,16 @@ def test_on_failure_pause_holds_until_a_person_resumes_with_a_fresh_count() -> N
     assert checked(simulation)["failures"] == 0
 
 
-def test_a_paused_canary_is_still_checked() -> None:
+@pytest.mark.parametrize("by", ["spec", "command"])
+def test_a_paused_canary_is_still_checked(by: str) -> None:
     simulation = begun()
     simulation.run(100, until=at_weight(5))
-    simulation.mesh.edit("TrafficShift", "reviews", lambda s: s["spec"].update(paused=True))
+    if by == "spec":
+        simulation.mesh.edit("TrafficShift", "reviews", lambda s: s["spec"].update(paused=True))
+    else:
+        simulation.command("pause")
     simulation.run(20)
+    assert simulation.phase == "Paused"
     simulation.answer = lambda simulation, at: one(0.9)
     simulation.run(60, until=ended)
     assert simulation.status["reason"] == "FailureLimitReached"
@@ -329,6 +371,21 @@ def test_a_rate_above_its_objective_is_promoted_however_stable_does() -> None:
     simulation.traffic.versions["v2"] = Behaviour(failing=0.05)
     simulation.run(600, until=ended)
     assert simulation.phase == "Succeeded"
+
+
+def test_requests_that_never_reached_the_canary_count_against_it() -> None:
+    simulation = threshold()
+    simulation.traffic.versions["v2"] = Behaviour(unreachable=1.0)
+    simulation.run(600, until=ended)
+    assert simulation.status["reason"] == "FailureLimitReached", simulation.status["message"]
+
+
+def test_a_canary_that_warms_up_may_fail() -> None:
+    simulation = threshold(warmup="1h")
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.5)
+    simulation.run(300)
+    assert (simulation.phase, simulation.weight) == ("Progressing", 5)
+    assert checked(simulation, "errors")["failures"] == 0
 
 
 def test_a_canary_without_requests_holds() -> None:
