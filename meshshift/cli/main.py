@@ -14,6 +14,7 @@ from meshshift import __version__
 SUBCOMMANDS = {
     "explain": "meshshift.cli.explain",
     "lab": "meshshift.cli.lab",
+    "lint": "meshshift.cli.lint",
     "operator": "meshshift.cli.operator",
     "plan": "meshshift.cli.plan",
     "replay": "meshshift.cli.replay",

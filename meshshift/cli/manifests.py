@@ -73,16 +73,16 @@ def read_manifests(filenames: Iterable[str], namespace: str) -> tuple[Manifest, 
     return tuple(manifest for file in files for manifest in _read(file, namespace))
 
 
-def repeated(manifests: Iterable[Manifest]) -> list[str]:
-    """A sentence for each object that stands more than once in the set."""
+def repeated(manifests: Iterable[Manifest]) -> dict[ObjectRef, str]:
+    """The objects that stand more than once in the set, with a sentence about each."""
     listed = list(manifests)
     counts = Counter(manifest.ref for manifest in listed)
-    return [
-        f"{ref} is there {count} times ({', '.join(each.file for each in listed if each.ref == ref)}); "
+    return {
+        ref: f"{ref} is there {count} times ({', '.join(each.file for each in listed if each.ref == ref)}); "
         "only the last one applied would count, give one of them"
         for ref, count in counts.items()
         if count > 1
-    ]
+    }
 
 
 def _files(name: str) -> list[str]:

@@ -43,7 +43,7 @@ def plan(filenames: Sequence[str], namespace: str, cluster_domain: str, output: 
     """
     manifests = read_manifests(filenames, namespace)
     plans: list[tuple[Manifest, Plan]] = []
-    wrong = repeated(manifests)
+    wrong = list(repeated(manifests).values())
     for shift in (each for each in manifests if each.ref.kind == "TrafficShift"):
         found = _plan(shift, manifests, cluster_domain)
         if isinstance(found, Plan):

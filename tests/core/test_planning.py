@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jsonpatch
@@ -34,8 +35,8 @@ def spec(*steps: Step, **more: Any) -> ShiftSpec:
         interval=15.0,
     )
     analysis = Analysis(judge, (), warmup=0.0, step_timeout=60.0, on_inconclusive=OnInconclusive.HOLD)
-    canary = Subset("v2", {"version": "v2"})
-    return ShiftSpec("reviews", Subset("v1", {"version": "v1"}), canary, complete(steps), 0.0, analysis, **more)
+    stable, canary = (Subset(name, {"version": name}) for name in ("v1", "v2"))
+    return replace(ShiftSpec("reviews", stable, canary, complete(steps), 0.0, analysis), **more)
 
 
 def applied(document: Document, operations: Any) -> Document:

@@ -1,0 +1,108 @@
+"""Rules about DestinationRules: settings that work against a canary, and rules that hide each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshshift.core.lint.findings import Finding, ManifestSet, warning
+from meshshift.core.mesh.documents import member, ref_of, shown, text
+from meshshift.core.mesh.subsets import rule_host, subset_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshshift.core.mesh.documents import Document
+
+_KIND = "DestinationRule"
+_ROOT_NAMESPACE = "istio-system"
+
+
+def ejected_canary(manifests: ManifestSet) -> Iterator[Finding]:
+    """Outlier detection on the canary's subset: its only pod is ejected, and telemetry then sees 503 instead of it."""
+    for shift, target in manifests.targets:
+        for rule in manifests.rules_beside(target):
+            if any(map(_ejects, _policies(rule, target.canary, like=target.stable))):
+                yield warning(
+                    "ejected-canary",
+                    ref_of(rule, _KIND),
+                    f"outlierDetection holds for subset {shown(target.canary)}, the canary of {shift.ref}: a canary of "
+                    "one pod is ejected by its first errors, and its requests fail with 503 (UH); run several pods, "
+                    "or give the subset a trafficPolicy of its own with outlierDetection.maxEjectionPercent",
+                )
+
+
+def not_sticky(manifests: ManifestSet) -> Iterator[Finding]:
+    """Consistent hashing in a rule with subsets: the subset is chosen by weight before the hash chooses the pod."""
+    for rule in manifests.destination_rules:
+        names = [name for each in _subsets(rule) if (name := text(member(each, "name")))]
+        if any(_hashes(policy) for name in names for policy in _policies(rule, name, like=name)):
+            yield warning(
+                "not-sticky",
+                ref_of(rule, _KIND),
+                "consistentHash chooses a pod after a weight has chosen the subset, so users are not sticky across "
+                f"subsets {', '.join(map(shown, names))}; put a route with a cookie or header match before the "
+                "weighted one",
+            )
+
+
+def hidden_subsets(manifests: ManifestSet) -> Iterator[Finding]:
+    """A rule in a client's namespace hides the service's own from these clients, with all of its subsets.
+
+    The lookup goes through the client's, the service's and the root namespace, and the first with a match wins whole
+    (`destinationRule` in Istio's pilot/pkg/model/push_context.go).
+    """
+    for rule in manifests.destination_rules:
+        ref, host = ref_of(rule, _KIND), rule_host(rule, manifests.cluster_domain)
+        home = _home(host, manifests.cluster_domain)
+        if home is None or ref.namespace in (home, _ROOT_NAMESPACE):
+            continue
+        lost = [name for name in _wanted(manifests, host, home) if subset_labels(rule, name) is None]
+        if lost:
+            yield warning(
+                "hidden-subsets",
+                ref,
+                f"callers in namespace {ref.namespace} get this rule instead of those of namespace {home} for {host}, "
+                f"and it lacks subset {', '.join(map(shown, lost))}: their requests to it will fail with 503 (NC); "
+                f"add the subsets here, or move the rule to namespace {home}",
+            )
+
+
+def _wanted(manifests: ManifestSet, host: str, home: str) -> list[str]:
+    """The subsets that the service's own rules have, and those that shifts will send to."""
+    own = [rule for rule in manifests.rules_for(host) if ref_of(rule, _KIND).namespace == home]
+    named = [text(member(each, "name")) for rule in own for each in _subsets(rule)]
+    shifted = [
+        name for _, target in manifests.targets if target.host == host for name in (target.stable, target.canary)
+    ]
+    return [name for name in dict.fromkeys([*named, *shifted]) if name]
+
+
+def _home(host: str, cluster_domain: str) -> str | None:
+    """The namespace of a Service's host; None for any other host."""
+    name, _, rest = host.partition(".")
+    namespace, _, domain = rest.partition(".")
+    return namespace if name and domain == f"svc.{cluster_domain}" else None
+
+
+def _policies(rule: Document, subset: str, like: str) -> Iterator[Any]:
+    """The traffic policies that hold for a subset: its own settings before the rule's; a new one copies `like`."""
+    by_name = {text(member(each, "name")): each for each in _subsets(rule)}
+    own = member(by_name.get(subset, by_name.get(like)), "trafficPolicy")
+    general = member(rule, "spec", "trafficPolicy")
+    yield {**(general if isinstance(general, dict) else {}), **(own if isinstance(own, dict) else {})}
+    for policy in (general, own):
+        ports = member(policy, "portLevelSettings")
+        yield from ports if isinstance(ports, list) else ()
+
+
+def _subsets(rule: Document) -> list[Any]:
+    subsets = member(rule, "spec", "subsets")
+    return subsets if isinstance(subsets, list) else []
+
+
+def _ejects(policy: Any) -> bool:
+    return member(policy, "outlierDetection") is not None
+
+
+def _hashes(policy: Any) -> bool:
+    return member(policy, "loadBalancer", "consistentHash") is not None

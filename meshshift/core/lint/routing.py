@@ -1,0 +1,149 @@
+"""Rules about VirtualServices: what their authors meant, and what Istio will do."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from meshshift.core.lint.findings import Finding, ManifestSet, error, place, warning
+from meshshift.core.mesh.documents import member, shown, text
+from meshshift.core.mesh.subsets import subset_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshshift.core.mesh.documents import Document, ObjectRef
+    from meshshift.core.mesh.virtual_service import Route
+
+_MESH = "mesh"
+_WHOLE = 100
+
+
+def malformed(manifests: ManifestSet) -> Iterator[Finding]:
+    """Fields that cannot be read."""
+    for service, _ in manifests.read:
+        for defect in service.defects:
+            yield error("malformed", service.ref, defect.message)
+
+
+def unknown_subset(manifests: ManifestSet) -> Iterator[Finding]:
+    """A destination or mirror in a subset that no DestinationRule has: 503 with the flag NC (no cluster).
+
+    A destination with weight 0 beside others is not sent to the proxies, so it fails nothing.
+    """
+    for service, route in manifests.routes:
+        for where, host, subset in _sent_to(route):
+            if subset is not None and not _has_subset(manifests, host, subset):
+                yield error(
+                    "unknown-subset",
+                    service.ref,
+                    f"{place(route)}.{where} sends to subset {shown(subset)} of {host}, which no DestinationRule of "
+                    "the set has: requests will fail with 503 (NC); add the subset, or correct its name",
+                )
+
+
+def weights_sum(manifests: ManifestSet) -> Iterator[Finding]:
+    """Weights of several destinations that do not add up to 100, as Istio's own validation once asked."""
+    for service, route in manifests.routes:
+        if len(route.destinations) < 2:
+            continue
+        whole = sum(each.weight for each in route.destinations)
+        if whole == 0:
+            fix = "no destination gets anything; give one of them a weight from 1 to 100"
+            yield error("weights-sum", service.ref, f"{place(route)}: the weights are all 0, {fix}")
+        elif whole != _WHOLE:
+            yield warning(
+                "weights-sum",
+                service.ref,
+                f"{place(route)}: the weights add up to {whole}, so a weight is not a percentage; make them add up "
+                f"to {_WHOLE}",
+            )
+
+
+def ignored_weight(manifests: ManifestSet) -> Iterator[Finding]:
+    """The weight of an only destination: it gets everything, whatever is written."""
+    for service, route in manifests.routes:
+        if len(route.destinations) != 1:
+            continue
+        weight = route.destinations[0].document.get("weight")
+        if weight is not None and weight != _WHOLE:
+            yield warning(
+                "ignored-weight",
+                service.ref,
+                f"{place(route)}: the only destination has the weight {weight}, which is ignored: it gets all the "
+                "traffic; add the other destination, or take the weight out",
+            )
+
+
+def mirrors_everything(manifests: ManifestSet) -> Iterator[Finding]:
+    """A mirror without a percentage copies every request."""
+    for service, route, entry in manifests.http_routes:
+        for where in _unlimited(entry):
+            yield warning(
+                "mirrors-everything",
+                service.ref,
+                f"{place(route)}.{where} has no percentage, so 100 % of the requests are copied; set "
+                f"{'mirrorPercentage' if where == 'mirror' else f'{where}.percentage'}.value",
+            )
+
+
+def competing(manifests: ManifestSet) -> Iterator[Finding]:
+    """Two VirtualServices that both speak to the sidecars for one host: they are not merged, the oldest wins whole.
+
+    Gateways are another matter: they append the routes of all VirtualServices that are bound to them.
+    Source: `sortByCreationTime` in Istio's pkg/config/model.go, creation time before name before namespace.
+    """
+    speaking = [(service, document) for service, document in manifests.read if _in_mesh(document)]
+    for pair in combinations(speaking, 2):
+        (first, one), (second, other) = sorted(pair, key=lambda each: _age(each[1]))
+        if _apart(one, other):
+            continue
+        for host in sorted(first.hosts & second.hosts):
+            yield _lost(first.ref, second.ref, host, known=bool(_age(one)[0] and _age(one)[0] != _age(other)[0]))
+
+
+def _lost(first: ObjectRef, second: ObjectRef, host: str, *, known: bool) -> Finding:
+    which = f"the older one, {first}, wins" if known else f"the older one wins over {first}, or the other way round"
+    return error(
+        "competing",
+        second,
+        f"{second} and {first} both have the host {host} in the mesh: sidecars do not merge them, {which}, and the "
+        "other is ignored; join them into one",
+    )
+
+
+def _sent_to(route: Route) -> Iterator[tuple[str, str, str | None]]:
+    for each in route.destinations:
+        if each.weight:
+            yield f"route[{each.index}]", each.host, each.subset
+    for mirror in route.mirrors:
+        yield mirror.place, mirror.host, mirror.subset
+
+
+def _has_subset(manifests: ManifestSet, host: str, subset: str) -> bool:
+    return any(subset_labels(rule, subset) is not None for rule in manifests.rules_for(host))
+
+
+def _unlimited(entry: Document) -> Iterator[str]:
+    if entry.get("mirror") and entry.get("mirrorPercentage") is None and entry.get("mirrorPercent") is None:
+        yield "mirror"
+    listed: Any = entry.get("mirrors")
+    for index, each in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(each, dict) and each.get("percentage") is None:
+            yield f"mirrors[{index}]"
+
+
+def _in_mesh(document: Document) -> bool:
+    gateways = member(document, "spec", "gateways")
+    return not isinstance(gateways, list) or not gateways or _MESH in gateways
+
+
+def _apart(one: Document, other: Document) -> bool:
+    """Does each of them stay in a namespace of its own, so that no sidecar sees both?"""
+    private = all(member(each, "spec", "exportTo") == ["."] for each in (one, other))
+    return private and member(one, "metadata", "namespace") != member(other, "metadata", "namespace")
+
+
+def _age(document: Document) -> tuple[str, str, str]:
+    metadata = document["metadata"]
+    return text(metadata.get("creationTimestamp")), metadata["name"], metadata["namespace"]
