@@ -109,11 +109,6 @@ class KubeClient:
         """Server, certificates and tokens, for those who keep connections of their own."""
         return self._api.configuration
 
-    @property
-    def api(self) -> Any:
-        """The official client itself, for its own helpers."""
-        return self._api
-
     async def __aenter__(self) -> Self:
         return self
 

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
-from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+
+from meshshift.adapters.lease import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from meshshift.adapters.kube import KubeClient
 
-LEASE = "meshshift"
-DURATION, RENEW_WITHIN, RETRY = 15.0, 10.0, 2.0
-"""Seconds, as in client-go's defaults for controllers."""
+NAME = "meshshift"
+DURATION, RENEW_WITHIN, RETRY = 15, 10, 2
+"""Whole seconds (a Lease knows no others), as in client-go's defaults for controllers."""
 
 
 async def lead(client: KubeClient, namespace: str, identity: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -37,7 +38,7 @@ async def lead(client: KubeClient, namespace: str, identity: str, work: Callable
     async def stopped() -> None:
         """Nothing to do: the process ends and is started again as a candidate."""
 
-    lock = LeaseLock(LEASE, namespace, identity, client.api)
+    lock = Lease(client, NAME, namespace, identity)
     await LeaderElection(Config(lock, DURATION, RENEW_WITHIN, RETRY, started, stopped)).run()
     if failed:
         raise failed[0]

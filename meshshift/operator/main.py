@@ -39,6 +39,10 @@ log = logging.getLogger("meshshift.operator")
 FIRST_LIST_AGAIN = 2.0
 
 
+class Stopped(Exception):
+    """The process has to end and be started again; not a bug."""
+
+
 class Operator:
     """One controller process."""
 
@@ -77,10 +81,13 @@ class Operator:
 
     async def _control(self) -> None:
         await self._fill()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch(), name="watch")
-            group.create_task(self._resync(), name="resync")
-            group.create_task(self._lead(), name="lead")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch(), name="watch")
+                group.create_task(self._resync(), name="resync")
+                group.create_task(self._lead(), name="lead")
+        except* Stopped as stopped:
+            raise Stopped("; ".join(map(str, stopped.exceptions))) from None
 
     async def _fill(self) -> None:
         """Nothing may be decided on half-filled caches: a pod that is not known yet is not a pod that is gone."""
@@ -104,7 +111,7 @@ class Operator:
             clusterwide=not namespaces,
             namespaces=namespaces,
         )
-        raise RuntimeError("the watches ended")
+        raise Stopped("the watches ended")
 
     async def _resync(self) -> None:
         """List everything afresh now and then, so that an event that a watch lost is not lost for good."""
@@ -120,7 +127,7 @@ class Operator:
             await self._work()
             return
         await lead(self.client, self.settings.leader_namespace, self.identity, self._work)
-        raise RuntimeError("leadership was lost")
+        raise Stopped("leadership was lost; start again as a candidate")
 
     async def _work(self) -> None:
         self.metrics.led(leading=True)
