@@ -60,8 +60,9 @@ number. Write the variables between quotes, with `=~` for the workloads; what th
 ```
 
 `rate()` needs two samples in its range: four scrape intervals are a good range, and `{{interval}}` is one only if the
-analysis interval is that long. A range longer than the interval reaches back to before the present weight. A sum over no series has no result, which is no data and holds the shift; where silence
-is good news, say so: `sum(...) or vector(0)`.
+analysis interval is that long. A range longer than the interval reaches back to before the present weight. A sum over
+no series has no result, which is no data and holds the shift; where silence is good news, say so:
+`sum(...) or vector(0)`.
 """
 
 
