@@ -41,7 +41,9 @@ def plan(filenames: Sequence[str], namespace: str, cluster_domain: str, output: 
     preparation, then come the steps of the spec. If a shift could not be carried out, everything that is wrong is said,
     nothing is planned, and the exit code is 1.
     """
-    manifests = read_manifests(filenames, namespace)
+    manifests = [
+        each for each in read_manifests(filenames, namespace) if each.ref.kind in ("TrafficShift", *_MESH_KINDS)
+    ]
     plans: list[tuple[Manifest, Plan]] = []
     wrong = list(repeated(manifests).values())
     for shift in (each for each in manifests if each.ref.kind == "TrafficShift"):

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from click.testing import CliRunner, Result
 
 from meshshift.cli.main import main
 from tests.cli.test_plan import RULE, SERVICE, SHIFT
 
+ROOT = Path(__file__).parents[2]
 KUBERNETES_SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "reviews"}}
 
 
@@ -27,7 +29,7 @@ def test_a_sound_set_is_silent() -> None:
 
 
 def test_the_sample_mesh_is_sound() -> None:
-    result = invoke("-f", str(Path(__file__).parents[2] / "istio"))
+    result = invoke("-f", str(ROOT / "istio"))
     assert (result.exit_code, result.output) == (0, "")
 
 
@@ -64,6 +66,13 @@ def test_each_line_names_the_file_that_the_object_stands_in(tmp_path: Path) -> N
     assert result.output.startswith(
         f"{tmp_path / 'mesh.yaml'}: VirtualService default/reviews: warning: http[0]: the only"
     )
+
+
+def test_a_troubled_set_is_told_as_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    result = invoke("-f", "tests/data/lint/troubled")
+    assert result.exit_code == 1
+    assert result.output == (ROOT / "tests/data/lint/troubled/expected.txt").read_text()
 
 
 def test_json_says_the_same() -> None:

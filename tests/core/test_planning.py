@@ -45,7 +45,7 @@ def applied(document: Document, operations: Any) -> Document:
 
 
 def planned(asked: ShiftSpec, *documents: Document) -> Plan | tuple[str, ...]:
-    kinds = [{"kind": "VirtualService", **each} for each in documents]
+    kinds: list[Document] = [{"kind": "VirtualService", **each} for each in documents]
     return plan(asked, "bookinfo", kinds, applied)
 
 
@@ -101,6 +101,32 @@ def test_the_view_of_a_named_rule_does_not_fall_back_to_another() -> None:
     found = planned(asked, virtual_service({"route": [to("v1")]}), RULE)
     assert isinstance(found, tuple)
     assert "DestinationRule bookinfo/other does not exist" in found[0]
+
+
+def test_a_named_rule_of_another_host_is_named_as_such() -> None:
+    other = {**RULE, "metadata": {"name": "other", "namespace": "bookinfo"}, "spec": {"host": "ratings"}}
+    found = planned(spec(SetWeight(50), destination_rule="other"), virtual_service({"route": [to("v1")]}), RULE, other)
+    assert isinstance(found, tuple)
+    assert 'DestinationRule bookinfo/other: spec.host is "ratings"' in found[0]
+
+
+def test_several_virtual_services_are_written_in_the_order_of_their_names() -> None:
+    route = {"route": [to("v1")]}
+    found = planned(spec(), virtual_service(route, name="z"), virtual_service(route, name="a"), RULE)
+    assert isinstance(found, Plan)
+    assert [edit.target.name for edit in found.steps[1].edits] == ["a", "z"]
+
+
+def test_a_shift_that_is_paused_is_planned_as_if_it_were_not() -> None:
+    document = virtual_service({"route": [to("v1")]})
+    assert planned(spec(paused=True), document, RULE) == planned(spec(), document, RULE)
+
+
+def test_all_steps_that_are_too_small_are_said() -> None:
+    shared = virtual_service({"route": [to("v1", 10), to("v1", 90, host="ratings")]})
+    found = planned(spec(SetWeight(1), SetWeight(5), SetWeight(50)), shared, RULE)
+    assert isinstance(found, tuple)
+    assert [" 1 % of that" in found[0], " 5 % of that" in found[1], len(found)] == [True, True, 2]
 
 
 def test_the_target_is_in_the_domain_of_the_cluster() -> None:

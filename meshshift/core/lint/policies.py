@@ -18,7 +18,7 @@ _ROOT_NAMESPACE = "istio-system"
 
 
 def ejected_canary(manifests: ManifestSet) -> Iterator[Finding]:
-    """Outlier detection on the canary's subset: its only pod is ejected, and telemetry then sees 503 instead of it."""
+    """Outlier detection on the canary's subset: once its only pod is ejected, nothing answers (503 UH)."""
     for shift, target in manifests.targets:
         for rule in manifests.rules_beside(target):
             if any(map(_ejects, _policies(rule, target.canary, like=target.stable))):
@@ -26,8 +26,8 @@ def ejected_canary(manifests: ManifestSet) -> Iterator[Finding]:
                     "ejected-canary",
                     ref_of(rule, _KIND),
                     f"outlierDetection holds for subset {shown(target.canary)}, the canary of {shift.ref}: a canary of "
-                    "one pod is ejected by its first errors, and its requests fail with 503 (UH); run several pods, "
-                    "or give the subset a trafficPolicy of its own with outlierDetection.maxEjectionPercent",
+                    "one pod can be ejected by its first errors, and then its requests fail with 503 (UH); run several "
+                    f"pods of it, or have outlierDetection in the trafficPolicy of subset {shown(target.stable)} alone",
                 )
 
 
@@ -40,7 +40,7 @@ def not_sticky(manifests: ManifestSet) -> Iterator[Finding]:
                 "not-sticky",
                 ref_of(rule, _KIND),
                 "consistentHash chooses a pod after a weight has chosen the subset, so users are not sticky across "
-                f"subsets {', '.join(map(shown, names))}; put a route with a cookie or header match before the "
+                f"{_listed(names)}; put a route with a cookie or header match before the "
                 "weighted one",
             )
 
@@ -62,9 +62,13 @@ def hidden_subsets(manifests: ManifestSet) -> Iterator[Finding]:
                 "hidden-subsets",
                 ref,
                 f"callers in namespace {ref.namespace} get this rule instead of those of namespace {home} for {host}, "
-                f"and it lacks subset {', '.join(map(shown, lost))}: their requests to it will fail with 503 (NC); "
-                f"add the subsets here, or move the rule to namespace {home}",
+                f"and it does not have {_listed(lost)}: their requests to it will fail with 503 (NC); add what is "
+                f"missing here, or move the rule to namespace {home}",
             )
+
+
+def _listed(names: list[str]) -> str:
+    return f"{'subset' if len(names) == 1 else 'subsets'} {', '.join(map(shown, names))}"
 
 
 def _wanted(manifests: ManifestSet, host: str, home: str) -> list[str]:

@@ -103,12 +103,12 @@ def competing(manifests: ManifestSet) -> Iterator[Finding]:
 
 
 def _lost(first: ObjectRef, second: ObjectRef, host: str, *, known: bool) -> Finding:
-    which = f"the older one, {first}, wins" if known else f"the older one wins over {first}, or the other way round"
+    which = f"{first} wins because it is older" if known else "the one that was created first wins"
     return error(
         "competing",
         second,
-        f"{second} and {first} both have the host {host} in the mesh: sidecars do not merge them, {which}, and the "
-        "other is ignored; join them into one",
+        f"{first} has the host {host} in the mesh, too: sidecars do not merge the two, {which}, and the other is "
+        "ignored; join them into one",
     )
 
 

@@ -70,12 +70,12 @@ def test_a_rule_of_a_clients_namespace_hides_the_subsets() -> None:
     severity, about, message = said(policies.hidden_subsets, sound(shifts=(), destination_rules=rules))
     assert (severity, about) == (Severity.WARNING, "DestinationRule client/reviews")
     assert message.startswith("callers in namespace client get this rule instead of those of namespace bookinfo")
-    assert 'lacks subset "v2"' in message
+    assert 'does not have subset "v2"' in message
 
 
 def test_the_subset_that_a_shift_will_add_would_be_hidden_as_well() -> None:
     rules = (reviews_rule("v1"), reviews_rule("v1", namespace="client"))
-    assert 'lacks subset "v2"' in only(policies.hidden_subsets, sound(destination_rules=rules)).message
+    assert 'does not have subset "v2"' in only(policies.hidden_subsets, sound(destination_rules=rules)).message
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,13 @@ def test_the_subset_that_a_shift_will_add_would_be_hidden_as_well() -> None:
 )
 def test_a_rule_that_hides_nothing_is_fine(other: Document) -> None:
     assert not list(policies.hidden_subsets(sound(destination_rules=(reviews_rule("v1", "v2"), other))))
+
+
+def test_a_rule_for_a_service_that_is_not_shifted_hides_nothing() -> None:
+    other = reviews_rule(namespace="client", host="ratings.bookinfo.svc.cluster.local")
+    assert not list(policies.hidden_subsets(sound(destination_rules=(reviews_rule("v1", "v2"), other))))
+
+
+def test_outlier_detection_in_a_clients_namespace_is_not_the_services() -> None:
+    rules = (reviews_rule("v1", "v2"), reviews_rule("v1", "v2", namespace="client", trafficPolicy=EJECTS))
+    assert not list(policies.ejected_canary(sound(destination_rules=rules)))

@@ -75,3 +75,14 @@ def test_a_pin_is_told_even_if_the_shift_names_its_routes() -> None:
 def test_a_header_route_to_stable_pins_no_canary() -> None:
     route = {**PIN, "route": [to("v1")]}
     assert not list(shifting.pinned_canary(sound(virtual_services=(routed(route, SPLIT),))))
+
+
+def test_stable_at_weight_zero_leaves_a_pin_a_pin() -> None:
+    route = {**PIN, "route": [to("v1", 0), to("v2", 100)]}
+    assert list(shifting.pinned_canary(sound(virtual_services=(routed(route, SPLIT),))))
+
+
+def test_a_route_without_a_match_to_the_canary_alone_is_skipped_but_no_pin() -> None:
+    manifests = sound(virtual_services=(routed(SPLIT, {"route": [to("v2")]}),))
+    assert "stays as it is" in only(shifting.skipped_route, manifests).message
+    assert not list(shifting.pinned_canary(manifests))
