@@ -48,23 +48,40 @@ def not_sticky(manifests: ManifestSet) -> Iterator[Finding]:
 def hidden_subsets(manifests: ManifestSet) -> Iterator[Finding]:
     """A rule in a client's namespace hides the service's own from these clients, with all of its subsets.
 
-    The lookup goes through the client's, the service's and the root namespace, and the first with a match wins whole
-    (`destinationRule` in Istio's pilot/pkg/model/push_context.go).
+    The lookup goes through the client's, the service's and the root namespace; the first with a match, be it by a
+    wildcard, wins whole (`destinationRule` in Istio's pilot/pkg/model/push_context.go).
     """
-    for rule in manifests.destination_rules:
-        ref, host = ref_of(rule, _KIND), rule_host(rule, manifests.cluster_domain)
+    for host in _hosts(manifests):
         home = _home(host, manifests.cluster_domain)
-        if home is None or ref.namespace in (home, _ROOT_NAMESPACE):
-            continue
-        lost = [name for name in _wanted(manifests, host, home) if subset_labels(rule, name) is None]
-        if lost:
-            yield warning(
-                "hidden-subsets",
-                ref,
-                f"callers in namespace {ref.namespace} get this rule instead of those of namespace {home} for {host}, "
-                f"and it does not have {_listed(lost)}: their requests to it will fail with 503 (NC); add what is "
-                f"missing here, or move the rule to namespace {home}",
-            )
+        for rule in manifests.destination_rules:
+            ref = ref_of(rule, _KIND)
+            if home is None or ref.namespace in (home, _ROOT_NAMESPACE) or not _rules_over(manifests, rule, host):
+                continue
+            lost = [name for name in _wanted(manifests, host, home) if subset_labels(rule, name) is None]
+            if lost:
+                yield warning(
+                    "hidden-subsets",
+                    ref,
+                    f"callers in namespace {ref.namespace} get this rule instead of those of namespace {home} for "
+                    f"{host}, and it does not have {_listed(lost)}: their requests to it will fail with 503 (NC); "
+                    f"add what is missing here, or move the rule to namespace {home}",
+                )
+
+
+def _hosts(manifests: ManifestSet) -> list[str]:
+    """The hosts that rules or shifts of the set name, wildcards left out."""
+    named = [rule_host(rule, manifests.cluster_domain) for rule in manifests.destination_rules]
+    shifted = [target.host for _, target in manifests.targets]
+    return [host for host in dict.fromkeys([*named, *shifted]) if not host.startswith("*")]
+
+
+def _rules_over(manifests: ManifestSet, rule: Document, host: str) -> bool:
+    """Does Istio take this rule for the host in the rule's namespace?  The exact host comes before a wildcard."""
+    pattern, namespace = rule_host(rule, manifests.cluster_domain), ref_of(rule, _KIND).namespace
+    if pattern == host:
+        return True
+    exact = any(ref_of(each, _KIND).namespace == namespace for each in manifests.rules_for(host))
+    return not exact and pattern.startswith("*") and host.endswith(pattern[1:])
 
 
 def _listed(names: list[str]) -> str:

@@ -91,7 +91,7 @@ def competing(manifests: ManifestSet) -> Iterator[Finding]:
     """Two VirtualServices that both speak to the sidecars for one host: they are not merged, the oldest wins whole.
 
     Gateways are another matter: they append the routes of all VirtualServices that are bound to them.
-    Source: `sortByCreationTime` in Istio's pkg/config/model.go, creation time before name before namespace.
+    Source: `sortConfigByCreationTime` in Istio's pilot/pkg/model/config.go, creation time before name before namespace.
     """
     speaking = [(service, document) for service, document in manifests.read if _in_mesh(document)]
     for pair in combinations(speaking, 2):

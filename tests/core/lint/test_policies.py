@@ -95,3 +95,16 @@ def test_a_rule_for_a_service_that_is_not_shifted_hides_nothing() -> None:
 def test_outlier_detection_in_a_clients_namespace_is_not_the_services() -> None:
     rules = (reviews_rule("v1", "v2"), reviews_rule("v1", "v2", namespace="client", trafficPolicy=EJECTS))
     assert not list(policies.ejected_canary(sound(destination_rules=rules)))
+
+
+def test_a_wildcard_in_a_clients_namespace_hides_as_well() -> None:
+    wildcard = reviews_rule(namespace="client", host="*.local")
+    assert list(policies.hidden_subsets(sound(destination_rules=(reviews_rule("v1", "v2"), wildcard))))
+    elsewhere = reviews_rule(namespace="client", host="*.example.com")
+    assert not list(policies.hidden_subsets(sound(destination_rules=(reviews_rule("v1", "v2"), elsewhere))))
+
+
+def test_the_exact_host_comes_before_the_wildcard() -> None:
+    rules = (reviews_rule("v1", "v2"), reviews_rule("v1", "v2", namespace="client"))
+    wildcard = reviews_rule(namespace="client", host="*.local")
+    assert not list(policies.hidden_subsets(sound(destination_rules=(*rules, wildcard))))
