@@ -95,12 +95,20 @@ def _files(name: str) -> list[str]:
 def _read(file: str, namespace: str) -> Iterator[Manifest]:
     with click.open_file(file, encoding="utf-8") as stream:
         try:
-            loaded = list(yaml.load_all(stream, Loader=_Loader))
-        except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+            loaded = _parsed(stream.read())
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise click.ClickException(f"{file} is not YAML: {error}") from error
     for document in _items(loaded):
         if isinstance(document, dict) and _is_known(document):
             yield _manifest(file, document, namespace)
+
+
+def _parsed(content: str) -> list[object]:
+    """The documents of a file.  JSON goes first, for PyYAML takes it only while it has no tabs."""
+    try:
+        return [json.loads(content)]
+    except json.JSONDecodeError:
+        return list(yaml.load_all(content, Loader=_Loader))
 
 
 def _items(documents: Iterable[object]) -> Iterator[Any]:

@@ -137,6 +137,11 @@ def test_what_cannot_be_planned_is_named(stdin: str, message: str) -> None:
     assert message in result.stderr
 
 
+def test_json_may_be_indented_by_tabs() -> None:
+    manifests = json.dumps({"kind": "List", "items": [SHIFT, SERVICE, RULE]}, indent="\t")
+    assert invoke("-f", "-", stdin=manifests).exit_code == 0
+
+
 def test_what_a_plan_does_not_read_may_stand_twice() -> None:
     service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: reviews}\n"
     assert invoke("-f", "-", stdin=MANIFESTS + 2 * service).exit_code == 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meshshift.core.indicator import JudgeSettings
 from meshshift.core.mesh.documents import Document, Target
-from meshshift.core.mesh.routes import FoundRoutes, find_routes
+from meshshift.core.mesh.routes import FoundRoutes, VirtualServiceSelector, find_routes
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.planning import Plan, mesh_view, plan, with_version
 from meshshift.core.spec import Analysis, CreatePolicy, OnInconclusive, Pause, SetWeight, ShiftSpec, Step, Subset
@@ -108,6 +108,15 @@ def test_a_named_rule_of_another_host_is_named_as_such() -> None:
     found = planned(spec(SetWeight(50), destination_rule="other"), virtual_service({"route": [to("v1")]}), RULE, other)
     assert isinstance(found, tuple)
     assert 'DestinationRule bookinfo/other: spec.host is "ratings"' in found[0]
+
+
+def test_a_shift_that_names_a_virtual_service_hears_of_no_other() -> None:
+    named = virtual_service(tcp=[{"route": [to("v1")]}])
+    other = virtual_service({"route": [to("v1")]}, name="other")
+    asked = spec(virtual_services=(VirtualServiceSelector("bookinfo", "reviews"),))
+    found = planned(asked, named, other, RULE)
+    assert isinstance(found, tuple)
+    assert found[0].startswith("VirtualService bookinfo/reviews: no http route sends to subset")
 
 
 def test_several_virtual_services_are_written_in_the_order_of_their_names() -> None:

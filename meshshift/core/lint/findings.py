@@ -99,11 +99,15 @@ class ManifestSet:
         return tuple((shift, shift.target(self.cluster_domain)) for shift in self.shifts)
 
     def rules_for(self, host: str) -> list[Document]:
-        """The DestinationRules of all namespaces for the host (fully qualified) and all clients."""
+        """The DestinationRules of all namespaces for exactly this host (fully qualified) and all clients."""
+        return [rule for rule in self.rules_over(host) if rule_host(rule, self.cluster_domain) == host]
+
+    def rules_over(self, host: str) -> list[Document]:
+        """The DestinationRules of all namespaces for the host and all clients, those with a wildcard, too."""
         return [
             rule
             for rule in self.destination_rules
-            if rule_host(rule, self.cluster_domain) == host and member(rule, "spec", "workloadSelector") is None
+            if _covers(rule_host(rule, self.cluster_domain), host) and member(rule, "spec", "workloadSelector") is None
         ]
 
     def rules_beside(self, target: Target) -> list[Document]:
@@ -117,6 +121,10 @@ Rule = Callable[[ManifestSet], Iterable[Finding]]
 def place(route: Route) -> str:
     """Where a route stands, as people look for it."""
     return f'{route.protocol}[{route.index}] "{route.name}"' if route.name else f"{route.protocol}[{route.index}]"
+
+
+def _covers(pattern: str, host: str) -> bool:
+    return pattern == host or (pattern.startswith("*") and host.endswith(pattern[1:]))
 
 
 def _without_name(about: ObjectRef, message: str) -> str:

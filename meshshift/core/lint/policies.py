@@ -53,9 +53,9 @@ def hidden_subsets(manifests: ManifestSet) -> Iterator[Finding]:
     """
     for host in _hosts(manifests):
         home = _home(host, manifests.cluster_domain)
-        for rule in manifests.destination_rules:
+        for rule in _acting(manifests, host):
             ref = ref_of(rule, _KIND)
-            if home is None or ref.namespace in (home, _ROOT_NAMESPACE) or not _rules_over(manifests, rule, host):
+            if home is None or ref.namespace in (home, _ROOT_NAMESPACE):
                 continue
             lost = [name for name in _wanted(manifests, host, home) if subset_labels(rule, name) is None]
             if lost:
@@ -75,13 +75,12 @@ def _hosts(manifests: ManifestSet) -> list[str]:
     return [host for host in dict.fromkeys([*named, *shifted]) if not host.startswith("*")]
 
 
-def _rules_over(manifests: ManifestSet, rule: Document, host: str) -> bool:
-    """Does Istio take this rule for the host in the rule's namespace?  The exact host comes before a wildcard."""
-    pattern, namespace = rule_host(rule, manifests.cluster_domain), ref_of(rule, _KIND).namespace
-    if pattern == host:
-        return True
-    exact = any(ref_of(each, _KIND).namespace == namespace for each in manifests.rules_for(host))
-    return not exact and pattern.startswith("*") and host.endswith(pattern[1:])
+def _acting(manifests: ManifestSet, host: str) -> Iterator[Document]:
+    """The rules for the host that Istio takes in the namespace of each: the exact host comes before a wildcard."""
+    exact = {ref_of(rule, _KIND).namespace for rule in manifests.rules_for(host)}
+    for rule in manifests.rules_over(host):
+        if rule_host(rule, manifests.cluster_domain) == host or ref_of(rule, _KIND).namespace not in exact:
+            yield rule
 
 
 def _listed(names: list[str]) -> str:

@@ -121,7 +121,7 @@ def _sent_to(route: Route) -> Iterator[tuple[str, str, str | None]]:
 
 
 def _has_subset(manifests: ManifestSet, host: str, subset: str) -> bool:
-    return any(subset_labels(rule, subset) is not None for rule in manifests.rules_for(host))
+    return any(subset_labels(rule, subset) is not None for rule in manifests.rules_over(host))
 
 
 def _unlimited(entry: Document) -> Iterator[str]:

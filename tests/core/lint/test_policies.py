@@ -108,3 +108,8 @@ def test_the_exact_host_comes_before_the_wildcard() -> None:
     rules = (reviews_rule("v1", "v2"), reviews_rule("v1", "v2", namespace="client"))
     wildcard = reviews_rule(namespace="client", host="*.local")
     assert not list(policies.hidden_subsets(sound(destination_rules=(*rules, wildcard))))
+
+
+def test_what_hides_the_subsets_of_a_shift_is_found_without_the_services_own_rule() -> None:
+    wildcard = reviews_rule(namespace="client", host="*.local")
+    assert 'subsets "v1", "v2"' in only(policies.hidden_subsets, sound(destination_rules=(wildcard,))).message

@@ -51,6 +51,11 @@ def test_a_subset_of_another_hosts_rule_is_not_this_hosts() -> None:
     assert only(routing.unknown_subset, sound(destination_rules=(rule,), **one({"route": [to("v1")]}))).rule
 
 
+def test_a_wildcard_may_give_the_subset() -> None:
+    wildcard = reviews_rule("v1", host="*.bookinfo.svc.cluster.local")
+    assert not list(routing.unknown_subset(sound(destination_rules=(wildcard,), **one({"route": [to("v1")]}))))
+
+
 def test_a_rule_for_a_few_clients_gives_nobody_else_its_subsets() -> None:
     rule = reviews_rule("v1", workloadSelector={"matchLabels": {"app": "frontend"}})
     assert only(routing.unknown_subset, sound(destination_rules=(rule,), **one({"route": [to("v1")]}))).rule
