@@ -10,6 +10,7 @@ from bench.worlds import World
 from meshshift.core.judge import Indicator, JudgeSettings, Latency, SuccessRate
 
 _BASELINES = (0.001, 0.005, 0.01)
+_CANARIES = {0.0: "like stable", 0.01: "+1 point", 0.05: "+5 points"}
 _BUSY = TRAFFIC[1:]
 
 _DEPLOYED = Product(warmup=60.0)
@@ -45,18 +46,18 @@ def plans(size: Size) -> Section:
         Case(_plan_name(plan, base, extra, rps, rule.name), World(rps, base, base + extra), size.runs, rule, weights)
         for plan, weights in PLANS.items()
         for base in _BASELINES
-        for extra in (0.0, 0.01, 0.05)
+        for extra in _CANARIES
         for rps in _BUSY
         for rule in rules
     )
 
     def render(found: Summaries) -> str:
         rows = [
-            [plan, f"{100 * base:g} %", f"+{100 * extra:g} points" if extra else "like stable", rule.name]
+            [plan, f"{100 * base:g} %", _CANARIES[extra], rule.name]
             + [cell(found[_plan_name(plan, base, extra, rps, rule.name)]) for rps in _BUSY]
             for plan in PLANS
             for base in _BASELINES
-            for extra in (0.0, 0.01, 0.05)
+            for extra in _CANARIES
             for rule in rules
         ]
         return table(["plan", "stable fails", "canary", "rule", *traffic_heads()[1:]], rows)

@@ -44,7 +44,8 @@ def percent(part: float, whole: float) -> str:
     if part in {0, whole}:
         return "100 %" if part else "0 %"
     share = 100.0 * part / whole
-    return f"{share:.2f} %" if share < 1.0 else f"{share:.1f} %" if share < 10.0 or share > 99.0 else f"{share:.0f} %"
+    digits = 2 if share < 1.0 or share > 99.9 else 1 if share < 10.0 or share > 99.0 else 0
+    return f"{share:.{digits}f} %"
 
 
 def duration(seconds: float) -> str:

@@ -82,14 +82,16 @@ the allowance each.  *99 % within 300 ms*: rolling back asks at the 500 ms bound
 """,
     "An absolute objective": """\
 Success rate with an objective of 99 % beside the comparison: rolled back is who is worse than stable *and* misses it.
-A service that misses it in both arms is promoted only as far as the comparison allows and the objective is not
-disproven; the canary is not blamed.
+A service that misses it in both arms is held, not blamed, once the objective is disproven; so is a canary that is
+worse than stable but within the objective.  Both wait for a person, or for `stepTimeout`, and keep their traffic
+meanwhile: the failed requests in those rows are those of two hours.
 """,
     "Requests needed": """\
 The canary's requests until the decision at constant 10 % weight, beside Wald's bound: the fewest that any test with
 the same chance of error can need, even if it knew the world and could decide after any request.  Rows are left out
 where the bound is worth less than four windows: there the window decides.  *Within the budget*: worse than tolerated,
-but good enough to be promoted; the judge places its bets on canaries beyond the budget, and is slow with these.
+but good enough to be promoted; the judge places its bets on canaries beyond the budget, and is slow with these.  What
+is undecided after 1000 windows counts with the requests it had until then.
 """,
     "Costs": """\
 ## Costs
