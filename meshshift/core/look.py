@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from meshshift.core import checking, words
 from meshshift.core.checking import Standing
 from meshshift.core.decision import Creation, Decision, Kind
-from meshshift.core.mesh.documents import Patch, Problem, Reason
+from meshshift.core.mesh.documents import Patch, Problem, Reason, shown
 from meshshift.core.mesh.weighted_route import is_at
 from meshshift.core.run import Phase, Run
 from meshshift.core.spec import Method
@@ -81,14 +81,14 @@ class Look:
         mesh, spec = self.seen.mesh, self.run.spec
         if not self.seen.service_exists:
             fix = f"create it, or set spec.service to a Service in namespace {mesh.target.namespace}"
-            return Problem(Reason.SERVICE_NOT_FOUND, f"spec.service: there is no Service {spec.service!r}; {fix}")
+            return Problem(Reason.SERVICE_NOT_FOUND, f"spec.service: there is no Service {shown(spec.service)}; {fix}")
         if isinstance(mesh.routes, Problem):
             return mesh.routes
         if isinstance(mesh.rule, Problem):
             return mesh.rule
         if mesh.stable_labels is None:
             rule, name = mesh.rule["metadata"]["name"], spec.stable.name
-            text = f"spec.stable.subset: DestinationRule {rule} has no subset {name!r}; add it there"
+            text = f"spec.stable.subset: DestinationRule {rule} has no subset {shown(name)}; add it there"
             return Problem(Reason.SUBSET_NOT_FOUND, text)
         return None
 

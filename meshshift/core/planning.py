@@ -26,11 +26,10 @@ from meshshift.core.mesh.documents import (
     resource_version,
     unmoved,
 )
-from meshshift.core.mesh.references import references
 from meshshift.core.mesh.route_edits import weight_patches
-from meshshift.core.mesh.routes import find_routes
-from meshshift.core.mesh.subsets import find_rule, joined_labels, rule_host
+from meshshift.core.mesh.subsets import rule_host
 from meshshift.core.mesh.virtual_service import read_virtual_service
+from meshshift.core.mesh_view import Documents, read_mesh
 from meshshift.core.observation import Endpoints, MeshView, Observation, Timing
 from meshshift.core.rules import decide
 from meshshift.core.spec import CreatePolicy, SetWeight
@@ -122,17 +121,13 @@ def mesh_view(spec: ShiftSpec, namespace: str, mesh: Mesh, cluster_domain: str) 
     services = [mesh[ref] for ref in sorted(mesh) if ref.kind == "VirtualService"]
     rules = [mesh[ref] for ref in sorted(mesh) if ref.kind == "DestinationRule"]
     named = {selector.ref for selector in spec.virtual_services}
-    speaking = [each for each in services if target.host in read_virtual_service(each, cluster_domain).mentions]
-    selected = [each for each in services if _ref(each) in named] if named else speaking
-    ours = [each for each in rules if rule_host(each, cluster_domain) == target.host]
-    return MeshView(
-        target=target,
-        routes=find_routes(selected, target, spec.virtual_services),
-        rule=find_rule(rules if spec.destination_rule else ours, target, spec.destination_rule),
-        stable_labels=joined_labels(ours, target, spec.stable.name),
-        canary_labels=joined_labels(ours, target, spec.canary.name),
-        canary_users=tuple(map(str, references(speaking, target, spec.canary.name))),
+    documents = Documents(
+        speaking=[each for each in services if target.host in read_virtual_service(each, cluster_domain).mentions],
+        named=[each for each in services if _ref(each) in named],
+        rules=[each for each in rules if rule_host(each, cluster_domain) == target.host],
+        named_rules=rules,
     )
+    return read_mesh(spec, target, documents)
 
 
 def with_version(document: Document) -> Document:

@@ -13,7 +13,7 @@ from meshshift.core import words
 from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.judge import Evidence
 from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
-from meshshift.core.mesh.documents import Problem, Reason
+from meshshift.core.mesh.documents import Problem, Reason, shown
 from meshshift.core.mesh.subsets import add_subset_patch
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Outcome, Phase, begin
@@ -103,9 +103,8 @@ def _add_subset(look: Look) -> Decision | None:
     if look.seen.mesh.canary_labels is not None or look.rule is None:
         return _settling(look, f"subset {canary.name}") if run.added_subset else None
     if not canary.labels:
-        text = (
-            f"spec.canary.subset: the DestinationRule has no subset {canary.name!r}; add it, or give spec.canary.labels"
-        )
+        fix = "add it, or give spec.canary.labels"
+        text = f"spec.canary.subset: the DestinationRule has no subset {shown(canary.name)}; {fix}"
         return look.decide(Kind.HOLD, "SubsetNotFound", text, stalled=True)
     patch = add_subset_patch(look.rule, canary.name, canary.labels, like=run.spec.stable.name)
     message = f"adding subset {canary.name} to the DestinationRule"

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from meshshift.core.checking import due_at, due_checks
 from meshshift.core.checks import Query
 from meshshift.core.mesh.documents import Target
-from meshshift.core.mesh.references import references
-from meshshift.core.mesh.routes import find_routes
-from meshshift.core.mesh.subsets import find_rule, joined_labels
+from meshshift.core.mesh_view import Documents, read_mesh
 from meshshift.core.observation import (
     Answer,
     Answers,
@@ -109,30 +107,17 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
 
 
 def _mesh(subject: Subject, world: World) -> MeshView:
-    spec = subject.effective
-    target = Target(spec.service, subject.namespace, spec.stable.name, spec.canary.name, world.cluster_domain)
-    selected = [
-        document
-        for selector in spec.virtual_services
-        if (document := world.virtual_services.get((selector.namespace, selector.name)))
-    ]
-    speaking = world.virtual_services.of(target.host)
-    rules = world.destination_rules.of(target.host)
-    return MeshView(
-        target=target,
-        routes=find_routes(selected if spec.virtual_services else speaking, target, spec.virtual_services),
-        rule=find_rule(_rules(subject, world, rules), target, spec.destination_rule),
-        stable_labels=joined_labels(rules, target, spec.stable.name),
-        canary_labels=joined_labels(rules, target, spec.canary.name),
-        canary_users=tuple(map(str, references(speaking, target, spec.canary.name))),
+    spec, namespace = subject.effective, subject.namespace
+    target = Target(spec.service, namespace, spec.stable.name, spec.canary.name, world.cluster_domain)
+    services = (world.virtual_services.get((each.namespace, each.name)) for each in spec.virtual_services)
+    rule = world.destination_rules.get((namespace, spec.destination_rule)) if spec.destination_rule else None
+    documents = Documents(
+        speaking=world.virtual_services.of(target.host),
+        named=[service for service in services if service is not None],
+        rules=world.destination_rules.of(target.host),
+        named_rules=[] if rule is None else [rule],
     )
-
-
-def _rules(subject: Subject, world: World, rules: list[Document]) -> list[Document]:
-    """The rules to choose from: those of the host, or the one that the spec names, whatever host it is for."""
-    named = subject.effective.destination_rule
-    found = world.destination_rules.get((subject.namespace, named)) if named else None
-    return rules if named is None else [] if found is None else [found]
+    return read_mesh(spec, target, documents)
 
 
 def _pods(subject: Subject, world: World, mesh: MeshView, service: Document | None) -> _Pods:
