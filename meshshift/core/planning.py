@@ -123,7 +123,7 @@ def mesh_view(spec: ShiftSpec, namespace: str, mesh: Mesh, cluster_domain: str) 
     named = {selector.ref for selector in spec.virtual_services}
     documents = Documents(
         speaking=[each for each in services if target.host in read_virtual_service(each, cluster_domain).mentions],
-        named=[each for each in services if _ref(each) in named],
+        named=[mesh[ref] for ref in sorted(mesh) if ref in named],
         rules=[each for each in rules if rule_host(each, cluster_domain) == target.host],
         named_rules=rules,
     )
