@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from meshshift.adapters.cluster import KubeCluster
 from meshshift.adapters.kube import CRDS, EVENTS, TRAFFIC_SHIFTS, KubeClient
 from meshshift.api.crd import custom_resource_definition
 from meshshift.engine.failures import Conflict, NotFound
-from meshshift.lab.kube import ApiServer
 
 SHIFT: dict[str, Any] = {
     "apiVersion": "meshshift.io/v1alpha1",
@@ -29,17 +25,8 @@ SHIFT: dict[str, Any] = {
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
-    async with ApiServer() as server:
-        path = tmp_path / "kubeconfig"
-        path.write_text(yaml.safe_dump(server.kubeconfig()))
-        async with await KubeClient.connect(path) as connected:
-            await connected.create(CRDS, None, custom_resource_definition())
-            yield connected
-
-
-@pytest.fixture
 async def stored(client: KubeClient) -> dict[str, Any]:
+    await client.create(CRDS, None, custom_resource_definition())
     return await client.create(TRAFFIC_SHIFTS, "default", SHIFT)
 
 
@@ -71,6 +58,7 @@ async def test_the_finalizer_keeps_the_object_until_it_is_removed(client: KubeCl
 
 
 async def test_other_finalizers_stay(client: KubeClient) -> None:
+    await client.create(CRDS, None, custom_resource_definition())
     cluster = KubeCluster(client)
     document = {**SHIFT, "metadata": {"name": "reviews", "finalizers": ["example.com/other"]}}
     stored = await client.create(TRAFFIC_SHIFTS, "default", document)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,20 +18,6 @@ SERVICE = {
     "metadata": {"name": "reviews"},
     "spec": {"ports": [{"port": 80}]},
 }
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    async with ApiServer() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(server: ApiServer, tmp_path: Path) -> AsyncIterator[KubeClient]:
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(server.kubeconfig()))
-    async with await KubeClient.connect(path) as connected:
-        yield connected
 
 
 def answer(server: ApiServer, **fault: object) -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-import yaml
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 
 from meshshift.adapters.kube import LEASES, KubeClient
@@ -15,20 +10,6 @@ from meshshift.lab.kube import ApiServer
 from meshshift.lab.kube.faults import Fault, InterceptedRequest
 
 NAME, NAMESPACE = "meshshift", "default"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    async with ApiServer() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(server: ApiServer, tmp_path: Path) -> AsyncIterator[KubeClient]:
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(server.kubeconfig()))
-    async with await KubeClient.connect(path) as connected:
-        yield connected
 
 
 def record(holder: str) -> LeaderElectionRecord:
