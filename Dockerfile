@@ -9,6 +9,7 @@ ARG EXTRAS=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY istio ./istio
 COPY meshshift ./meshshift
 RUN pip wheel --no-deps --wheel-dir /wheels . \
  && python -m venv /opt/meshshift \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -49,13 +50,21 @@ def test_dependencies_are_held_to_the_constraints() -> None:
     assert any("--constraint constraints.txt" in each for name, each in _instructions() if name == "RUN")
 
 
-def test_everything_that_is_copied_is_let_through_by_dockerignore() -> None:
-    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    copied = {
+def _copied() -> set[str]:
+    return {
         source.removeprefix("./")
         for name, each in _instructions()
         if name == "COPY" and not each.startswith("--from")
         for source in each.split()[:-1]
     }
-    assert copied == allowed
-    assert all((ROOT / each).exists() for each in copied)
+
+
+def test_everything_that_is_copied_is_let_through_by_dockerignore() -> None:
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert _copied() == allowed
+    assert all((ROOT / each).exists() for each in _copied())
+
+
+def test_what_goes_into_the_wheel_is_in_the_build_stage() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*build["packages"], *build["force-include"]} <= _copied()

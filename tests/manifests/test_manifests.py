@@ -126,6 +126,15 @@ def test_every_variable_is_a_setting_of_the_command() -> None:
     assert "MESHSHIFT_PROMETHEUS_URL" in written
 
 
+def test_the_pods_environment_is_accepted_by_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in _container()["env"]:
+        monkeypatch.setenv(variable["name"], variable.get("value", "meshshift-system"))
+    settings = operator.make_context("operator", []).params
+    assert settings["prometheus_url"].startswith("http://")
+    assert settings["scrape_interval"] == 15.0
+    assert settings["prometheus_token_file"] is None
+
+
 def test_probes_and_service_point_at_the_port_that_is_listened_on() -> None:
     container = _container()
     (port,) = container["ports"]
