@@ -5,15 +5,22 @@ bets badly.  The clump size phi can: outcomes that fail together are not indepen
 e-value is divided by phi, which makes a clump count as one failure.  It is measured as Pearson's X2 between two
 halves of the reporting proxies in the same seconds; a shared outage hits both halves alike and therefore does not
 look like clumping.
+
+Callers differ, though: where all failures come through one of them, the halves differ in every window, and that is no
+clumping either.  So X2 is taken around the split of failures that was seen so far, which begins at the split of the
+traffic and counts as `SPLIT_WEIGHT` failures; the uncertainty of that split widens the variance it is measured by.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from meshshift.core.evidence import Counts
 
 HALF_LIFE = 120.0
 """Seconds after which what stable did counts half."""
+
+SPLIT_WEIGHT = 10.0
+"""Failures that the split of the traffic counts for, in what is expected of the split of failures."""
 
 _LOWEST, _HIGHEST = 1e-6, 0.5
 _LEAST_PART = 0.2
@@ -22,12 +29,17 @@ _LEAST_BAD = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Stable's decayed requests (`seen`) and bad requests, and X2 summed over `looks` ticks with a failure."""
+    """Stable's decayed requests (`seen`) and bad requests, and X2 summed over `looks` ticks with a failure.
+
+    `first` and `both`: bad requests so far in one half of the proxies, and in both.
+    """
 
     seen: float = 0.0
     bad: float = 0.0
     looks: float = 0.0
     chi2: float = 0.0
+    first: float = 0.0
+    both: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -42,22 +54,25 @@ class Baseline:
     def learn(self, stable: Counts, halves: tuple[Counts, Counts] | None, seconds: float) -> "Baseline":
         """Take in one window of stable's traffic, forgetting old rates (not old clumps)."""
         keep = 0.5 ** (seconds / HALF_LIFE)
-        chi2 = _pearson(*halves) if halves else None
-        return Baseline(
-            seen=self.seen * keep + stable.total,
-            bad=self.bad * keep + stable.bad,
-            looks=self.looks if chi2 is None else self.looks + 1.0,
-            chi2=self.chi2 + (chi2 or 0.0),
+        learned = self._split(*halves) if halves else self
+        return replace(learned, seen=self.seen * keep + stable.total, bad=self.bad * keep + stable.bad)
+
+    def _split(self, one: Counts, other: Counts) -> "Baseline":
+        """Add a window's X2 around the split as known before it, then learn from it.
+
+        Nothing is learned if nothing failed or one half has hardly any traffic.
+        """
+        total, bad = one.total + other.total, one.bad + other.bad
+        part = one.total / total if total > 0.0 else 0.0
+        if bad < _LEAST_BAD or not _LEAST_PART <= part <= 1.0 - _LEAST_PART:
+            return self
+        weight = self.both + SPLIT_WEIGHT
+        share = (self.first + SPLIT_WEIGHT * part) / weight
+        variance = bad * share * (1.0 - share) * (1.0 + bad / weight)
+        return replace(
+            self,
+            looks=self.looks + 1.0,
+            chi2=self.chi2 + (one.bad - bad * share) ** 2 / variance,
+            first=self.first + one.bad,
+            both=self.both + bad,
         )
-
-
-def _pearson(one: Counts, other: Counts) -> float | None:
-    """X2 of bad requests in two halves, in proportion to their requests.
-
-    None if nothing failed or one half has hardly any traffic.
-    """
-    both = one + other
-    part = one.total / both.total if both.total > 0.0 else 0.0
-    if both.bad < _LEAST_BAD or not _LEAST_PART <= part <= 1.0 - _LEAST_PART:
-        return None
-    return (one.bad - both.bad * part) ** 2 / (both.bad * part * (1.0 - part))
