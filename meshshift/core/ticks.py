@@ -18,8 +18,11 @@ class Window:
     end: float
 
 
-WARM_WINDOWS = 4
-"""Windows before the shift from which stable's rate and the traffic are learned."""
+WARM_WINDOWS = 20
+"""Windows before the shift that stable's rate, the traffic and the clump size are learned from, if there are any."""
+
+LEAST_WARM_WINDOWS = 4
+"""How many of them, the latest, there have to be before a shift may begin."""
 
 
 def next_tick(until: float, interval: float, lag: float) -> float:

@@ -25,11 +25,11 @@ from meshshift.core.pods import arm_of, ready_since
 from meshshift.core.run import Phase
 from meshshift.core.telemetry import Arm, BadData, NoData, Tick, difference
 from meshshift.core.template import Facts, Unknown, render
-from meshshift.core.ticks import Window, due_window, warm_windows
+from meshshift.core.ticks import LEAST_WARM_WINDOWS, Window, due_window, warm_windows
 from meshshift.engine.ports import QueryError, ServiceId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from meshshift.core.checks import Check
     from meshshift.core.run import Run
@@ -145,7 +145,7 @@ async def read(
     interval = run.spec.analysis.judge.interval
     if not run.warmed:
         windows = warm_windows(interval, now, timing.lag)
-        readings = [await _window(service, window, arms, telemetry) for window in windows]
+        readings = await asyncio.gather(*(_window(service, window, arms, telemetry) for window in windows))
         reading, ticks = _learned(readings)
         if isinstance(reading, NoData) and not ticks:
             reading = NoData(f"{reading.reason}; {await telemetry.silence(service, windows[-1].end)}")
@@ -197,16 +197,22 @@ async def _answer(check: Check, facts: Facts, telemetry: Telemetry, at: float) -
     return TelemetryFailure(answer.reason, answer.message) if isinstance(answer, QueryError) else answer
 
 
-def _learned(readings: list[Reading]) -> tuple[Reading | None, tuple[Tick, ...]]:
-    """All windows, or what is in the way: a failure first, then silence now; None if only the past is silent still.
+def _learned(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Tick, ...]]:
+    """The latest windows without a gap, or what is in the way; None if only the past is silent still.
 
-    Anything less than all of them would make the traffic look smaller than it is, and the proofs too easy.
+    A gap would make the traffic look smaller than it is, and the proofs too easy; so would the window after one, in
+    which the traffic has only begun.
     """
-    ticks = tuple(reading for reading in readings if isinstance(reading, Tick))
-    if len(ticks) == len(readings):
-        return None, ticks
-    failure = next((reading for reading in readings if isinstance(reading, TelemetryFailure | BadData)), None)
-    return failure or (None if isinstance(readings[-1], Tick) else readings[-1]), ()
+    failure = next((reading for reading in readings if isinstance(reading, TelemetryFailure)), None)
+    ticks: list[Tick] = []
+    for reading in reversed(readings):
+        if not isinstance(reading, Tick):
+            break
+        ticks.append(reading)
+    whole = ticks if len(ticks) == len(readings) else ticks[:-1]
+    if failure is None and len(whole) >= LEAST_WARM_WINDOWS:
+        return None, tuple(reversed(whole))
+    return failure or (None if ticks else readings[-1]), ()
 
 
 async def _window(service: ServiceId, window: Window, arms: Arms, telemetry: Telemetry) -> Reading:

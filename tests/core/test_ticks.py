@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshshift.core.ticks import due_window, next_tick, warm_windows
+from meshshift.core.ticks import WARM_WINDOWS, due_window, next_tick, warm_windows
 
 INSTANTS = st.floats(1e9, 2e9)
 INTERVALS = st.sampled_from([1.0, 2.0, 5.0, 15.0, 60.0])
@@ -43,6 +43,6 @@ def test_shifts_of_one_interval_share_their_instants(first: float, second: float
 
 def test_windows_before_a_run_are_whole_and_adjacent() -> None:
     windows = warm_windows(15.0, 1_000_000_007.0, 15.0)
-    assert [window.end - window.start for window in windows] == [15.0] * 4
+    assert [window.end - window.start for window in windows] == [15.0] * WARM_WINDOWS
     assert all(a.end == b.start for a, b in pairwise(windows))
     assert windows[-1].end <= 1_000_000_007.0 - 15.0

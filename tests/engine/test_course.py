@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from meshshift.engine.ports import QueryError
-from tests.engine.simulation import Behaviour, Simulation, bookinfo, pod, route, rule, shift
+from tests.engine.simulation import START, Behaviour, Simulation, bookinfo, pod, route, rule, shift
 
 
 def ended(simulation: Simulation) -> bool:
@@ -413,3 +413,22 @@ def test_a_canary_that_refuses_every_connection_is_rolled_back_although_no_serie
     simulation.run(120, until=ended)
     assert simulation.phase == "RolledBack", simulation.status["message"]
     assert "success-rate proven worse" in simulation.status["message"]
+
+
+def test_a_gap_in_the_past_only_shortens_what_is_learned_from() -> None:
+    simulation = bookinfo()
+    gap = next(i for i, (instant, _) in enumerate(simulation.traffic.readings) if instant > START + 5)
+    simulation.traffic.readings = simulation.traffic.readings[gap:]
+    simulation.mesh.put(shift())
+    simulation.run(60, until=at_weight(5))
+    assert simulation.weight == 5
+
+
+def test_a_service_that_has_just_begun_is_learned_from_first() -> None:
+    simulation = bookinfo()
+    simulation.traffic.readings = simulation.traffic.readings[-3:]
+    simulation.mesh.put(shift())
+    simulation.run(4)
+    assert (simulation.phase, simulation.weight) == ("Pending", 0)
+    simulation.run(60, until=at_weight(5))
+    assert simulation.weight == 5
