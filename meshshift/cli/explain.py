@@ -7,18 +7,11 @@ import json
 import click
 
 from meshshift.cli.explain_text import as_json, render
-from meshshift.cli.flags import with_options
+from meshshift.cli.flags import output_format, with_options
 from meshshift.cli.source import SOURCE, Source
 from meshshift.engine.explanation import explain as explained
 
-OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Words for people, or JSON.",
-)
+OUTPUT = output_format("Words for people, or JSON.", "text", "json")
 
 
 @click.command()

@@ -25,6 +25,12 @@ def with_options(options: Iterable[Option]) -> Option:
     return decorate
 
 
+def output_format(help_text: str, *formats: str) -> Option:
+    """The flag -o/--output for one of `formats`, the first of them the default."""
+    choice = click.Choice(formats)
+    return click.option("-o", "--output", type=choice, default=formats[0], show_default=True, help=help_text)
+
+
 def setting(flag: str, help_text: str, **options: Any) -> Option:
     """An option that can also be set as MESHSHIFT_<FLAG>."""
     variable = "MESHSHIFT_" + flag.removeprefix("--").split("/")[0].upper().replace("-", "_")

@@ -9,7 +9,7 @@ import click
 
 from meshshift.api.convert import spec_from_wire
 from meshshift.api.errors import InvalidSpec
-from meshshift.cli.flags import with_options
+from meshshift.cli.flags import output_format, with_options
 from meshshift.cli.manifests import MANIFESTS, Manifest, read_manifests, repeated
 from meshshift.core.lint.findings import Finding, ManifestSet, Severity, Shift, error
 from meshshift.core.lint.rules import lint as linted
@@ -18,14 +18,7 @@ from meshshift.core.planning import with_version
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="A line for each finding, or JSON.",
-)
+OUTPUT = output_format("A line for each finding, or JSON.", "text", "json")
 
 
 @click.command()

@@ -10,7 +10,7 @@ import jsonpatch
 
 from meshshift.api.convert import spec_from_wire
 from meshshift.api.errors import InvalidSpec
-from meshshift.cli.flags import with_options
+from meshshift.cli.flags import output_format, with_options
 from meshshift.cli.manifests import MANIFESTS, Manifest, read_manifests, repeated
 from meshshift.cli.plan_text import as_diff, as_entries, as_yaml
 from meshshift.core.planning import Plan
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
     from meshshift.core.mesh.documents import Document, PatchOperation
 
 _MESH_KINDS = ("VirtualService", "DestinationRule")
-OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["diff", "json", "yaml"]),
-    default="diff",
-    show_default=True,
-    help="Diffs for people, or JSON Patches as JSON or YAML.",
-)
+OUTPUT = output_format("Diffs for people, or JSON Patches as JSON or YAML.", "diff", "json", "yaml")
 
 
 @click.command()

@@ -113,7 +113,6 @@ class Observation:
 
     now: float
     timing: Timing
-    generation: int
     spec: ShiftSpec
     spec_hash: str
     fresh_id: str

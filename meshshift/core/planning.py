@@ -186,7 +186,6 @@ def _observation(spec: ShiftSpec, mesh: MeshView, run: Run | None) -> Observatio
     return Observation(
         now=0.0,
         timing=Timing(settle=0.0),
-        generation=1,
         spec=spec,
         spec_hash="",
         fresh_id="",

@@ -66,10 +66,11 @@ def promoted_by_person(look: Look) -> Decision | None:
     run, seen = look.run, look.seen
     if run.skip is None or run.upcoming is None:
         return None
-    step = len(run.spec.steps) - 1 if run.skip is Skip.FULL else run.step + 1
+    step = run.step + 1
     if run.skip is Skip.FULL:
-        step = next(i for i, s in enumerate(run.spec.steps) if isinstance(s, SetWeight) and s.percent == FULL)
-    entered = run.enter(max(step, run.step + 1), seen.now)
+        full = next(i for i, s in enumerate(run.spec.steps) if isinstance(s, SetWeight) and s.percent == FULL)
+        step = max(step, full)
+    entered = run.enter(step, seen.now)
     message = f"{words.move(run.desired, entered.desired)}: promoted by a person"
     return look.decide(Kind.PROMOTE, "PromotedByPerson", message, run=entered)
 

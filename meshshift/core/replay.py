@@ -91,7 +91,6 @@ class Playback:
             Observation(
                 now=self.now,
                 timing=self.timing,
-                generation=1,
                 spec=self.spec,
                 spec_hash="",
                 fresh_id="replay",

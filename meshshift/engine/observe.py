@@ -90,7 +90,6 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
     return Observation(
         now=now,
         timing=timing,
-        generation=int(metadata.get("generation", 0)),
         spec=subject.spec,
         spec_hash=subject.spec_hash,
         fresh_id=secrets.token_hex(4),

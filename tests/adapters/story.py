@@ -83,7 +83,6 @@ class Story:
         observation = Observation(
             now=self.now,
             timing=Timing(settle=0.0, lag=0.0),
-            generation=1,
             spec=self.spec,
             spec_hash=f"{self.spec.service}/{self.spec.canary.name}",
             fresh_id=f"run{self.runs}",
