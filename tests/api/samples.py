@@ -1,4 +1,4 @@
-"""Specs used by several tests: the smallest one, and the samples under tests/data/api."""
+"""Specs used by several tests: the smallest one, and the samples under tests/data/api and tests/data/invalid."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-DATA = Path(__file__).parents[1] / "data" / "api"
+_DATA = Path(__file__).parents[1] / "data"
+VALID, INVALID = _DATA / "api" / "valid", _DATA / "invalid" / "spec"
 
 
 def minimal(**fields: Any) -> dict[str, Any]:
@@ -25,5 +26,5 @@ def load(path: Path) -> dict[str, Any]:
     return document
 
 
-def sample_files(kind: str) -> list[Path]:
-    return sorted((DATA / kind).glob("*.yaml"))
+def sample_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.yaml"))

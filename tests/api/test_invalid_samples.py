@@ -1,4 +1,4 @@
-"""Every file under tests/data/api/invalid is a spec with the errors it must give, in full.
+"""Every file under tests/data/invalid/spec is a spec with the errors it must give, in full.
 
 `server` says whether the API server refuses it at `kubectl apply` already; the rest is told in the status.
 """
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshshift.api.convert import InvalidSpec, spec_from_wire
-from tests.api.samples import load, sample_files
+from tests.api.samples import INVALID, load, sample_files
 from tests.api.server import refusals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = sample_files("invalid")
+FILES = sample_files(INVALID)
 
 
 def test_there_are_enough_samples_to_mean_something() -> None:

@@ -18,7 +18,7 @@ from meshshift.api.generate import ROOT
 from meshshift.api.status import StatusModel, StepStatus, WeightsStatus
 from meshshift.core.run import Phase
 from meshshift.lab.kube import ApiServer
-from tests.api.samples import load, minimal, sample_files
+from tests.api.samples import INVALID, VALID, load, minimal, sample_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,13 +133,13 @@ async def test_red_black_is_refused_with_what_to_write_in_its_place(cluster: Clu
 
 
 async def test_every_valid_sample_is_accepted(cluster: Cluster) -> None:
-    for path in sample_files("valid"):
+    for path in sample_files(VALID):
         answer = await cluster.dry_run(load(path))
         assert answer.status_code == 201, (path.stem, answer.text)
 
 
 async def test_every_invalid_sample_is_refused_where_it_is_said_to_be(cluster: Cluster) -> None:
-    for path in sample_files("invalid"):
+    for path in sample_files(INVALID):
         sample = load(path)
         answer = await cluster.dry_run(sample["spec"])
         assert answer.status_code == (422 if sample["server"] else 201), (path.stem, answer.text)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshshift.api.convert import spec_from_wire
-from tests.api.samples import load, minimal, sample_files
+from tests.api.samples import VALID, load, minimal, sample_files
 from tests.api.server import refusals, schema, with_defaults
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = sample_files("valid")
+FILES = sample_files(VALID)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
