@@ -23,7 +23,7 @@ from meshshift.core.spec import (
     ShiftSpec,
     Subset,
 )
-from tests.api.samples import DATA, load, minimal, sample_files
+from tests.api.samples import VALID, load, minimal, sample_files
 
 
 def test_every_default_is_the_designs() -> None:
@@ -57,7 +57,7 @@ def test_every_default_is_the_designs() -> None:
 
 
 def test_everything_that_can_be_written_arrives() -> None:
-    spec = spec_from_wire(load(sample_files("valid")[0].with_name("everything.yaml")), namespace="bookinfo")
+    spec = spec_from_wire(load(sample_files(VALID)[0].with_name("everything.yaml")), namespace="bookinfo")
     assert spec == ShiftSpec(
         service="reviews",
         stable=Subset("v1", {"version": "v1"}),
@@ -104,7 +104,7 @@ def test_a_query_is_checked_beside_the_evidence_and_takes_no_share_of_it() -> No
 
 
 def test_method_threshold_checks_every_indicator() -> None:
-    analysis = spec_from_wire(load(DATA / "valid" / "threshold.yaml"), namespace="bookinfo").analysis
+    analysis = spec_from_wire(load(VALID / "threshold.yaml"), namespace="bookinfo").analysis
     assert analysis.method is Method.THRESHOLD
     assert [(check.name, check.failure_limit) for check in analysis.checks] == [
         ("success-rate", 5),
@@ -134,7 +134,7 @@ def test_a_ramp_becomes_steps_that_end_at_100() -> None:
     assert [step.percent for step in spec.steps if isinstance(step, SetWeight)] == [1, 2, 4, 8, 16, 32, 50, 100]
 
 
-@pytest.mark.parametrize("path", sample_files("valid"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sample_files(VALID), ids=lambda path: path.stem)
 def test_the_spec_kept_with_a_run_means_the_same(path: Any) -> None:
     spec = load(path)
     kept = json.loads(json.dumps(wire_spec_with_defaults(spec), allow_nan=False))
@@ -259,7 +259,7 @@ def _mutations(draw: st.DrawFn) -> Any:
     return spec
 
 
-_SOUND = [load(path) for path in sample_files("valid")]
+_SOUND = [load(path) for path in sample_files(VALID)]
 
 
 @pytest.mark.parametrize("place", ["service", "stable", "strategy", "analysis", "virtualServices", "paused", "other"])
