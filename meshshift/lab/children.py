@@ -26,10 +26,14 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """What the child runs between fork and exec; the second look closes the gap in which the parent may have died."""
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child runs between fork and exec, so that it ends with this process; None where the kernel cannot.
+
+    The second look closes the gap in which the parent may have died.
+    """
     if _LIBC is None:
         return None
+    parent = os.getpid()
 
     def ask() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -124,7 +128,7 @@ async def start(
             stdout=asyncio.subprocess.PIPE if pipe else sink,
             stderr=sink,
             env={**os.environ, **(environment or {})},
-            preexec_fn=_die_with_parent(os.getpid()),
+            preexec_fn=die_with_parent(),
             start_new_session=True,
         )
     except FileNotFoundError as error:

@@ -11,15 +11,9 @@ from meshshift.lab.kube import ApiServer, Fault, InterceptedRequest, StatusError
 from tests.lab.kube.client import Api, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
 BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
-
-
-@pytest.fixture
-async def local(server: ApiServer) -> AsyncIterator[Api]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=20.0) as http:
-        yield Api(http, "default")
 
 
 def on_create(phase: str, fault: Fault) -> Callable[[InterceptedRequest], Awaitable[Fault | None]]:

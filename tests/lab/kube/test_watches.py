@@ -14,7 +14,7 @@ from meshshift.lab.kube.watch import Watcher, watch_request
 from tests.lab.kube.client import Api, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    pass
 
 ONLY = {"fieldSelector": "metadata.name!=kube-root-ca.crt"}
 
@@ -110,12 +110,6 @@ async def test_a_table_watch_defines_its_columns_once(api: Api) -> None:
     assert [column["name"] for column in first["columnDefinitions"]] == ["Name", "Data", "Age"]
     assert not second["columnDefinitions"]
     assert second["rows"][0]["cells"][0] == "b"
-
-
-@pytest.fixture
-async def local(server: ApiServer) -> AsyncIterator[Api]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=20.0) as http:
-        yield Api(http, "default")
 
 
 async def test_an_idle_watch_gets_bookmarks_with_the_current_version(server: ApiServer, local: Api) -> None:

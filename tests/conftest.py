@@ -1,0 +1,21 @@
+"""Fixtures of the whole suite: the real control plane is started once, by the first test that asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.envtest.control_plane import running_control_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.envtest.control_plane import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """etcd and kube-apiserver out of KUBEBUILDER_ASSETS."""
+    with running_control_plane() as running:
+        yield running
