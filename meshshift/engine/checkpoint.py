@@ -12,16 +12,21 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshshift.api.convert import InvalidSpec, spec_from_wire
+from meshshift.api.convert import spec_from_wire
+from meshshift.api.status import shorten
 from meshshift.core.checks import CheckState
 from meshshift.core.deficit import Deficit
 from meshshift.core.judge import Evidence
+from meshshift.core.mesh.documents import shown
 from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
+from meshshift.engine.stored_run import hold_together, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
+LONGEST_REASON = 400
+"""Characters of what is wrong with a checkpoint, so that the fix behind it is still read."""
 _ENUMS = {"phase": Phase, "hold": Hold, "skip": Skip}
 _OBJECTS = {"spec", "evidence", "outcome", "deficit", "checks"}
 
@@ -57,9 +62,11 @@ def encode(checkpoint: Checkpoint) -> str:
 def decode(text: str, namespace: str) -> Checkpoint:
     """The checkpoint in `text`; raises UnreadableCheckpoint."""
     try:
-        state = json.loads(text)
-        if state.pop("format") != FORMAT:
-            raise UnreadableCheckpoint("it was written by another release")
+        state = parsed(text)
+        if (written := state.pop("format", None)) != FORMAT:
+            raise ValueError(f"format is {shown(written)}, of another release: expected {FORMAT}")
+        if unknown := state.keys() - {field.name for field in dataclasses.fields(Run)}:
+            raise ValueError(f"there is no field {shown(min(unknown))}")
         wire_spec, outcome = state.pop("spec"), state.pop("outcome")
         enums: dict[str, Any] = {name: kind(state.pop(name)) for name, kind in _ENUMS.items() if name in state}
         run = Run(
@@ -72,6 +79,8 @@ def decode(text: str, namespace: str) -> Checkpoint:
             **enums,
             **state,
         )
-    except (ValueError, TypeError, KeyError, AttributeError, InvalidSpec) as error:
-        raise UnreadableCheckpoint(f"{type(error).__name__}: {error}") from error
-    return Checkpoint(run, wire_spec)
+        return Checkpoint(hold_together(run), wire_spec)
+    except KeyError as error:
+        raise UnreadableCheckpoint(f"the field {error} is missing") from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise UnreadableCheckpoint(shorten(str(error), LONGEST_REASON)) from error
