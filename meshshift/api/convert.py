@@ -55,6 +55,7 @@ def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
         destination_rule=model.destination_rule,
         create=model.create,
         on_failure=model.on_failure,
+        on_drift=model.on_drift,
         on_delete=model.on_delete,
         paused=model.paused,
     )

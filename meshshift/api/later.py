@@ -47,17 +47,15 @@ class LaterField:
         return {"rule": f"!has(self.{self.name})", "message": self.message}
 
 
-_REMOVE = "remove it"
 _STEP = "spec.strategy.canary.steps[]"
 
 LATER_FIELDS = (
     LaterField("spec", "baseline", "object", "remove it, the stable subset is the control"),
-    LaterField("spec", "onDrift", "string", _REMOVE),
     LaterField("spec", "policyRef", "object", "write strategy and analysis into this spec"),
     LaterField("spec", "group", "object", "remove it and shift one service at a time"),
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
     LaterField("spec", "notifications", "array", "remove it and watch the Events of the TrafficShift"),
-    LaterField("spec", "stickiness", "object", _REMOVE),
+    LaterField("spec", "stickiness", "object", "remove it"),
     LaterField("spec.strategy", "redBlack", "object", "use spec.strategy.canary"),
     LaterField("spec.strategy", "rolling", "object", "use spec.strategy.canary"),
     LaterField(_STEP, "setHeaderRoute", "object", "use setWeight and pause"),

@@ -29,7 +29,7 @@ from meshshift.api.wire import (
     SubsetName,
     WireModel,
 )
-from meshshift.core.spec import CreatePolicy, OnDelete, OnFailure
+from meshshift.core.spec import CreatePolicy, OnDelete, OnDrift, OnFailure
 
 MAX_STEPS = 64
 DEFAULT_WEIGHTS = (5, 10, 25, 50, 100)
@@ -221,10 +221,15 @@ class SpecModel(WireModel):
         description="On a proven regression or at a failureLimit: Rollback gives stable all the traffic, Pause waits "
         "for a person.",
     )
+    on_drift: OnDrift = Field(
+        OnDrift.PAUSE,
+        description="When somebody else changes the managed weights: Pause waits for a person, Enforce sets them "
+        "again, Adopt goes on from there (0 aborts). Three answers within ten minutes end in Pause.",
+    )
     on_delete: OnDelete = Field(
         OnDelete.RESTORE,
-        description="When the TrafficShift is deleted mid-way: Restore gives stable all the traffic, Leave touches "
-        "nothing.",
+        description="When the TrafficShift is deleted mid-way: Restore gives stable all the traffic and lets "
+        "the object go after ten minutes even if it cannot, Leave touches nothing.",
     )
     paused: StrictBool = Field(False, description="Hold the shift where it is; it may still roll back.")
 

@@ -19,6 +19,7 @@ from meshshift.core.run import Phase  # noqa: TC001 -- pydantic reads annotation
 
 MAX_HISTORY = 20
 MAX_CONDITIONS = 16
+MAX_VIRTUAL_SERVICES = 32
 MAX_MESSAGE = 1024
 MAX_WORD = 128
 
@@ -80,6 +81,20 @@ class WeightsStatus(StatusPart):
         None, description="What the VirtualServices say; absent while routes disagree or are not known."
     )
     measured: MaybeNumber = Field(None, description="What the telemetry counted in the last interval.")
+
+
+class VirtualServiceStatus(StatusPart):
+    """One VirtualService that carries the shift, and how far it follows."""
+
+    name: str = Field(max_length=511, description="namespace/name of the VirtualService.")
+    routes: int = Field(ge=1, description="How many of its routes are shifted.")
+    observed: MaybeNumber = Field(
+        None, description="The canary's percent as its routes say it; absent while they disagree."
+    )
+    state: Literal["Current", "Behind", "Drifted"] = Field(
+        description="Current: it says what is desired. Behind: it is still to be written. Drifted: somebody else "
+        "has written it."
+    )
 
 
 class EvidenceStatus(StatusPart):
@@ -164,6 +179,11 @@ class StatusModel(StatusPart):
     observed_generation: int | None = Field(None, ge=0, description="The generation of the spec that was acted upon.")
     step: StepStatus | None = Field(None, description="Where in its steps the shift is.")
     weights: WeightsStatus | None = Field(None, description="The canary's share of the traffic, in percent.")
+    virtual_services: tuple[VirtualServiceStatus, ...] = Field(
+        (),
+        max_length=MAX_VIRTUAL_SERVICES,
+        description="The VirtualServices that carry the shift, in order of writing.",
+    )
     evidence: tuple[EvidenceStatus, ...] = Field(
         (), max_length=16, description="What each indicator has shown so far in this run."
     )

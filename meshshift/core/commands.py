@@ -10,10 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshshift.core.decision import CommandResult, Decision, Kind
+from meshshift.core.drift import one_weight
 from meshshift.core.judge import Evidence
+from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import CommandName
 from meshshift.core.preparing import start
 from meshshift.core.run import Hold, Phase, Run, Skip
+from meshshift.core.steps import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +64,9 @@ def _resume(look: Look, command: Command) -> Decision:
         fresh = replace(run, hold=None, outcome=None, evidence=evidence, checks=(), warmed=False, step_since=began)
         return _accept(look, command, fresh, Kind.WAIT, f"resumed by {command.by} with fresh evidence")
     if look.strange_routes and not run.phase.ended:
-        anew = replace(run, hold=None, confirmed=None, weight_since=None)
+        if run.phase is Phase.PENDING:
+            return _adopt(look, command)
+        anew = replace(run, hold=None, confirmed=None, weight_since=None, drifts=())
         return _accept(look, command, anew, Kind.APPLY, f"{run.desired}% is set again, as {command.by} said")
     if run.hold is Hold.PERSON:
         return _accept(look, command, replace(run, hold=None), Kind.WAIT, f"resumed by {command.by}")
@@ -69,12 +74,42 @@ def _resume(look: Look, command: Command) -> Decision:
     return _refuse(look, command, f"nothing to resume: nobody paused the shift by command; {hint}")
 
 
+def _adopt(look: Look, command: Command) -> Decision:
+    """Begin where somebody else has left the weights."""
+    percent = one_weight(look)
+    if percent is None:
+        return _refuse(look, command, "the routes must say one whole percent; set their weights first")
+    message = f"{command.by} lets the run begin at {percent}%"
+    return _accept(look, command, replace(look.run, adopts=True), Kind.WAIT, message)
+
+
 def _abort(look: Look, command: Command) -> Decision:
     run = look.run
     if run.phase.ended or run.phase is Phase.ROLLING_BACK:
         return _refuse(look, command, f"nothing to abort: the shift is {run.phase}")
     message = f"{look.weight_to(0)}: aborted by {command.by}"
-    return _accept(look, command, run.roll_back("Aborted", message), Kind.ROLL_BACK, message, reason="Aborted")
+    turned = run.roll_back("Aborted", message, look.seen.now)
+    return _accept(look, command, turned, Kind.ROLL_BACK, message, reason="Aborted")
+
+
+def _undo(look: Look, command: Command) -> Decision:
+    """Back to stable after a success, as long as the mesh is still as the shift left it."""
+    run, spec, seen = look.run, look.run.spec, look.seen
+    if run.phase is not Phase.SUCCEEDED:
+        hint = "abort takes back one that is under way" if not run.phase.ended else "retry begins again"
+        return _refuse(look, command, f"nothing to undo: the shift is {run.phase}; {hint}")
+    if seen.rival is not None:
+        return _refuse(look, command, f"TrafficShift {seen.rival} shifts {spec.service}; abort that one first")
+    if look.mesh_problem is not None:
+        return _refuse(look, command, look.mesh_problem.message)
+    if not at_percent(look.routes, FULL):
+        where = ", ".join(f"{route} gives {spec.canary.name} {float(route.percent):g}%" for route in look.routes)
+        return _refuse(look, command, f"the mesh is not as the shift left it ({where}); edit the weights yourself")
+    if seen.endpoints.stable_ready == 0:
+        return _refuse(look, command, f"subset {spec.stable.name} has no ready pod; start its pods first")
+    message = f"{look.weight_to(0)}: undone by {command.by}"
+    turned = run.roll_back("Undone", message, seen.now)
+    return _accept(look, command, turned, Kind.ROLL_BACK, message, reason="Undone")
 
 
 def _retry(look: Look, command: Command) -> Decision:
@@ -104,4 +139,5 @@ _HANDLERS: dict[CommandName, Callable[[Look, Command], Decision]] = {
     CommandName.RESUME: _resume,
     CommandName.ABORT: _abort,
     CommandName.RETRY: _retry,
+    CommandName.UNDO: _undo,
 }

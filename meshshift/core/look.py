@@ -11,9 +11,11 @@ from meshshift.core.checking import Standing
 from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.mesh.documents import Patch, Problem, Reason, shown
 from meshshift.core.mesh.weighted_route import is_at
+from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Phase, Run
 from meshshift.core.spec import Method
 from meshshift.core.steps import next_weight
+from meshshift.core.telemetry import BadData
 from meshshift.core.ticks import next_tick
 
 if TYPE_CHECKING:
@@ -102,6 +104,25 @@ class Look:
             route for route in self.routes if not any(percent is not None and is_at(route, percent) for percent in ours)
         )
 
+    @property
+    def drifted(self) -> bool:
+        """Is a run under way that somebody else's weights are in the way of?"""
+        run = self.started
+        waits = run is None or run.phase.ended or run.phase in {Phase.PENDING, Phase.ROLLING_BACK}
+        return not waits and bool(self.strange_routes)
+
+    @property
+    def stale(self) -> bool:
+        """Is what telemetry said last too old to rest an increase on?"""
+        run, timing = self.run, self.seen.timing
+        allowed = 2 * run.spec.analysis.judge.interval + timing.lag + 1
+        return run.desired > 0 and self.seen.now - run.evidence.until > allowed
+
+    @property
+    def blind(self) -> bool:
+        """Can telemetry not be read at present?"""
+        return isinstance(self.seen.telemetry, TelemetryFailure | BadData) or self.stale
+
     @cached_property
     def goal(self) -> int | None:
         """The next weight the steps ask for, None after the last."""
@@ -138,7 +159,6 @@ class Look:
         again: float | None = None,
         edits: tuple[Patch | Creation, ...] = (),
         stalled: bool = False,
-        drifted: bool = False,
         release: bool = False,
         command: CommandResult | None = None,
     ) -> Decision:
@@ -157,7 +177,7 @@ class Look:
             again,
             edits=edits,
             stalled=stalled,
-            drifted=drifted,
+            drifted=self.drifted,
             release=release,
             assessment=assessment,
             checks=() if new.phase is Phase.PENDING else self.checks,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from meshshift.core.mesh.references import references
 from meshshift.core.mesh.routes import find_routes
 from meshshift.core.mesh.subsets import find_rule, joined_labels
+from meshshift.core.mesh.writers import last_writers
 from meshshift.core.observation import MeshView
 
 if TYPE_CHECKING:
@@ -39,5 +40,6 @@ def read_mesh(spec: ShiftSpec, target: Target, documents: Documents) -> MeshView
         rule=find_rule(rules, target, spec.destination_rule),
         stable_labels=joined_labels(documents.rules, target, spec.stable.name),
         canary_labels=joined_labels(documents.rules, target, spec.canary.name),
+        writers=last_writers(services),
         canary_users=tuple(map(str, references(documents.speaking, target, spec.canary.name))),
     )

@@ -29,6 +29,7 @@ class CommandName(StrEnum):
     RESUME = "resume"
     ABORT = "abort"
     RETRY = "retry"
+    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class MeshView:
 
     `routes` are those that send to the pair; `rule` is the DestinationRule that serves the host; the labels are
     those of the two subsets as Istio acts on them, None for a subset that is not there.  `canary_users` are the places
-    that send to the canary's subset, ours and others.
+    that send to the canary's subset, ours and others.  `writers` are the field managers, meshshift aside, that
+    wrote the managed VirtualServices last.
     """
 
     target: Target
@@ -60,6 +62,7 @@ class MeshView:
     stable_labels: Mapping[str, str] | None
     canary_labels: Mapping[str, str] | None
     canary_users: tuple[str, ...] = ()
+    writers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ class Observation:
     `telemetry` is None when no window was due; `warm` holds the windows before the run while it has not learned yet.
     `answers` is None when no query was due.
     `service_exists` is False when the Service named by the spec is not there.
+    `deleted_since` is when the TrafficShift was deleted, None while it is not.
+    `rival` is another TrafficShift (namespace/name) of the same service that goes first.
     """
 
     now: float
@@ -116,7 +121,7 @@ class Observation:
     spec: ShiftSpec
     spec_hash: str
     fresh_id: str
-    deleted: bool
+    deleted_since: float | None
     command: Command | None
     run: Run | None
     service_exists: bool
@@ -125,3 +130,9 @@ class Observation:
     telemetry: Tick | NoData | BadData | TelemetryFailure | None = None
     warm: tuple[Tick, ...] = ()
     answers: Answers | None = None
+    rival: str | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Is the TrafficShift on its way out?"""
+        return self.deleted_since is not None

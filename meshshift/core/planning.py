@@ -189,7 +189,7 @@ def _observation(spec: ShiftSpec, mesh: MeshView, run: Run | None) -> Observatio
         spec=spec,
         spec_hash="",
         fresh_id="",
-        deleted=False,
+        deleted_since=None,
         command=None,
         run=run,
         service_exists=True,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from meshshift.core import words
 from meshshift.core.decision import Creation, Decision, Kind
+from meshshift.core.drift import one_weight, selector
 from meshshift.core.judge import Evidence
 from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
 from meshshift.core.mesh.documents import Problem, Reason, shown
 from meshshift.core.mesh.subsets import add_subset_patch
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Outcome, Phase, begin
-from meshshift.core.spec import CreatePolicy, OnInconclusive
+from meshshift.core.spec import CreatePolicy, OnDrift, OnInconclusive
 from meshshift.core.steps import FULL
 from meshshift.core.telemetry import BadData, NoData
 
@@ -69,7 +70,19 @@ def preparing(look: Look) -> Decision | None:
         decision = rule(look)
         if decision is not None:
             return decision
-    run = look.run.enter(0, look.seen.now)
+    return _begin(look)
+
+
+def _begin(look: Look) -> Decision:
+    """The first step, or the weight at which somebody else has left the traffic."""
+    mesh, percent = look.seen.mesh, one_weight(look)
+    known = replace(
+        look.run, stable_labels=selector(mesh.stable_labels or {}), canary_labels=selector(mesh.canary_labels or {})
+    )
+    if percent:
+        message = f"{percent}%: {look.canary} has that much already; the run goes on from there"
+        return look.decide(Kind.ADVANCE, "WeightAdopted", message, run=known.adopt(percent, look.seen.now))
+    run = known.enter(0, look.seen.now)
     return look.decide(
         Kind.ADVANCE, "FirstStep", f"{words.move(0, run.desired)}: the first weight is on faith", run=run
     )
@@ -87,14 +100,19 @@ def _already_there(look: Look) -> Decision | None:
             message,
             run=run.end(Phase.SUCCEEDED, look.seen.now, Outcome("AlreadyShifted", message)),
         )
-    if any(share > 0 for share in shares) and look.run.confirmed is not None:
-        shown = ", ".join(f"{route} at {float(route.percent):g}%" for route in look.routes)
-        message = (
-            f"{look.canary} already receives part of the traffic ({shown}) although this run has not begun: set its "
-            "weight to 0, or annotate with meshshift.io/command: resume to begin from there"
-        )
-        return look.decide(Kind.HOLD, "WeightsMidWay", message, stalled=True)
-    return None
+    if all(share == 0 for share in shares):
+        return None
+    whole = one_weight(look)
+    adopts = look.run.adopts or look.run.spec.on_drift is OnDrift.ADOPT
+    if adopts and whole:
+        return None
+    where = ", ".join(f"{route} at {float(route.percent):g}%" for route in look.routes)
+    fix = "annotate with meshshift.io/command: resume to begin from there"
+    message = (
+        f"{look.canary} already receives part of the traffic ({where}) although this run has not begun: set its "
+        f"weight to 0, or {fix if whole else 'to one whole percent on all routes'}"
+    )
+    return look.decide(Kind.HOLD, "WeightsMidWay", message, stalled=True)
 
 
 def _add_subset(look: Look) -> Decision | None:

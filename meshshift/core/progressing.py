@@ -43,7 +43,7 @@ def _turn_back(look: Look, reason: str, why: str) -> Decision:
         message = f"{look.at_weight}: {why}; paused by onFailure: Pause"
         return look.decide(Kind.PAUSE, reason, message, run=run, phase=Phase.PAUSED, stalled=True)
     message = f"{look.weight_to(0)}: {why}"
-    return look.decide(Kind.ROLL_BACK, reason, message, run=look.run.roll_back(reason, message))
+    return look.decide(Kind.ROLL_BACK, reason, message, run=look.run.roll_back(reason, message, look.seen.now))
 
 
 def apply_weight(look: Look) -> Decision | None:
@@ -109,9 +109,9 @@ def telemetry_missing(look: Look) -> Decision | None:
         return look.decide(
             Kind.WAIT, "Learning", f"{look.at_weight}: learning how {run.spec.stable.name} does", again=1.0
         )
-    age = seen.now - run.evidence.until
-    if found is None and age > 2 * run.spec.analysis.judge.interval + seen.timing.lag + 1 and run.desired > 0:
-        message = f"{look.at_weight}: held, the last telemetry is {words.duration(age)} old"
+    if found is None and look.stale:
+        age = words.duration(seen.now - run.evidence.until)
+        message = f"{look.at_weight}: held, the last telemetry is {age} old"
         return look.decide(Kind.HOLD, "TelemetryStale", message)
     return None
 
@@ -143,7 +143,8 @@ def timed_out(look: Look) -> Decision | None:
             return look.decide(Kind.HOLD, "StepTimeout", message, stalled=True)
         case OnInconclusive.ROLLBACK:
             message = f"{look.weight_to(0)}: {why}"
-            return look.decide(Kind.ROLL_BACK, "StepTimeout", message, run=look.run.roll_back("StepTimeout", message))
+            turned = look.run.roll_back("StepTimeout", message, look.seen.now)
+            return look.decide(Kind.ROLL_BACK, "StepTimeout", message, run=turned)
         case OnInconclusive.ADVANCE:
             return _enter_next(look, "StepTimeout", why)
 

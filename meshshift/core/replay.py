@@ -94,7 +94,7 @@ class Playback:
                 spec=self.spec,
                 spec_hash="",
                 fresh_id="replay",
-                deleted=False,
+                deleted_since=None,
                 command=None,
                 run=self.run,
                 service_exists=True,

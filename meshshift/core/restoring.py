@@ -22,19 +22,47 @@ if TYPE_CHECKING:
     from meshshift.core.mesh.documents import Patch
 
 
+DELETE_WITHIN = 600.0
+"""Seconds that a deleted shift may take to give its traffic back before it is let go as it is."""
+
+
 def restoring(look: Look) -> Decision | None:
     """Take the next step back, whatever else is the case: from here on no rule can stop it."""
     if look.run.phase is not Phase.ROLLING_BACK:
         return None
+    decision = _way_back(look)
+    return _left_behind(look, decision) if _is_overdue(look) and not decision.release else decision
+
+
+def _way_back(look: Look) -> Decision:
     if isinstance(look.seen.mesh.routes, Problem):
         return _nothing_to_restore(look, look.seen.mesh.routes)
     return _weights(look) or _settle(look, "weights") or _added(look) or _done(look)
+
+
+def _is_overdue(look: Look) -> bool:
+    """Has a deletion waited too long?  It counts from when the controller turned round, which may have been down."""
+    since = look.seen.deleted_since
+    return since is not None and look.seen.now - max(since, look.run.step_since) > DELETE_WITHIN
+
+
+def _left_behind(look: Look, blocked: Decision) -> Decision:
+    """An object that cannot be deleted blocks its namespace and its tools: say what is left, and let it go."""
+    shares = ", ".join(f"{route} gives {look.canary} {float(route.percent):g}%" for route in look.routes)
+    message = (
+        f"the TrafficShift is let go {words.duration(DELETE_WITHIN)} after its deletion with its traffic not taken "
+        f"back ({shares or 'no route'}): {blocked.message}"
+    )
+    return look.decide(Kind.END, "LeftBehind", message, release=True, again=0.0)
 
 
 def _weights(look: Look) -> Decision | None:
     if at_percent(look.routes, 0):
         return None
     endpoints, stable = look.seen.endpoints, look.run.spec.stable.name
+    if look.seen.mesh.stable_labels is None:
+        message = f"cannot go back: subset {stable} is in no DestinationRule; add it and the traffic follows"
+        return look.decide(Kind.HOLD, "StableSubsetMissing", message, stalled=True, again=look.soon)
     if endpoints.stable_ready == 0 and endpoints.canary_ready > 0:
         message = f"cannot go back: subset {stable} has no ready pod; start its pods and the traffic follows"
         return look.decide(Kind.HOLD, "StableNotReady", message, stalled=True, again=look.soon)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from meshshift.core.checking import take_answers, take_tick
 from meshshift.core.commands import commanded
 from meshshift.core.decision import Decision, Kind
+from meshshift.core.drift import subsets_changed, weights_drifted
 from meshshift.core.look import IDLE, Look
 from meshshift.core.preparing import creating, may_create, preparing, start
 from meshshift.core.progressing import (
@@ -72,7 +73,8 @@ def _learn(observation: Observation) -> Run | None:
     if isinstance(tick, Tick) and run.warmed:
         since = observation.endpoints.canary_ready_since
         warming_up = since is not None and tick.end < since + run.spec.analysis.warmup
-        deficit, judged = run.deficit.see(tick, run.desired / 100)
+        # What the canary was to get is known only while the mesh is known to say it.
+        deficit, judged = run.deficit.see(tick, run.desired / 100) if run.applied else (run.deficit, tick)
         checks = run.checks if warming_up else take_tick(run, judged)
         evidence = run.evidence.see(judged, warming_up=warming_up)
         return replace(run, deficit=deficit, evidence=evidence, checks=checks)
@@ -93,7 +95,7 @@ def deleted(look: Look) -> Decision | None:
         return Decision(Kind.END, "Deleted", f"the TrafficShift is deleted{left}", phase, run, IDLE, release=True)
     if run.phase is Phase.ROLLING_BACK:
         return None
-    turned = run.roll_back("Deleted", "the TrafficShift was deleted")
+    turned = run.roll_back("Deleted", "the TrafficShift was deleted", look.seen.now)
     return look.decide(Kind.ROLL_BACK, "Deleted", f"{look.weight_to(0)}: the TrafficShift was deleted", run=turned)
 
 
@@ -140,8 +142,17 @@ def run_changed(look: Look) -> Decision | None:
     if look.run.spec_hash == look.seen.spec_hash:
         return None
     message = f"{look.weight_to(0)}: the spec changed; back to {look.run.spec.stable.name}, then a new run"
-    turned = look.run.roll_back("SpecChanged", message, restart=True)
+    turned = look.run.roll_back("SpecChanged", message, look.seen.now, restart=True)
     return look.decide(Kind.ROLL_BACK, "SpecChanged", message, run=turned)
+
+
+def another_goes_first(look: Look) -> Decision | None:
+    """Two shifts of one service would take each other's weights for drift: one at a time."""
+    if look.run.phase is not Phase.PENDING or look.seen.rival is None:
+        return None
+    service = look.run.spec.service
+    message = f"waiting: TrafficShift {look.seen.rival} shifts {service}, and one at a time does"
+    return look.decide(Kind.WAIT, "AnotherShift", message, again=look.soon)
 
 
 def mesh_missing(look: Look) -> Decision | None:
@@ -150,19 +161,6 @@ def mesh_missing(look: Look) -> Decision | None:
     if problem is None or may_create(look):
         return None
     return look.decide(Kind.HOLD, problem.reason, problem.message, stalled=True, again=look.soon)
-
-
-def weights_drifted(look: Look) -> Decision | None:
-    """Somebody else wrote the weights: neither fight nor build on what the run did not set."""
-    strange = look.strange_routes
-    if not strange or look.run.phase is Phase.PENDING:
-        return None
-    where = ", ".join(f"{route.owner} gives {look.canary} {float(route.percent):g}%" for route in strange)
-    message = (
-        f"{where}, but {look.run.desired}% was set: somebody else changed it. Set it back, or annotate with "
-        "meshshift.io/command: resume (set it again) or abort (back to stable)"
-    )
-    return look.decide(Kind.PAUSE, "Drifted", message, phase=Phase.PAUSED, drifted=True, stalled=True)
 
 
 def canary_not_ready(look: Look) -> Decision | None:
@@ -179,7 +177,7 @@ def canary_not_ready(look: Look) -> Decision | None:
     if run.desired == 0 and run.confirmed == 0:
         return look.decide(Kind.WAIT, "CanaryNotReady", f"waiting: {lack}", again=look.soon)
     message = f"{look.weight_to(0)}: {lack}"
-    return look.decide(Kind.ROLL_BACK, reason, message, run=run.roll_back(reason, message))
+    return look.decide(Kind.ROLL_BACK, reason, message, run=run.roll_back(reason, message, look.seen.now))
 
 
 RULES: tuple[Callable[[Look], Decision | None], ...] = (
@@ -188,9 +186,11 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     no_run,
     ended,
     restoring,
+    another_goes_first,
     mesh_missing,
     weights_drifted,
     canary_not_ready,
+    subsets_changed,
     regression_proven,
     query_limit_exceeded,
     paused,

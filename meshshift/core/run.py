@@ -73,6 +73,9 @@ class Run:
     `deficit` counts what the canary was to get since the weight was set, and did not.
     `checks` are the states of the spec's checks as far as they have been asked; failures add up over the whole run.
     `skip` is a person's promotion that still has to be carried out.
+    `adopts`: a person wants the run to begin at the weight that the mesh says.
+    `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first.
+    `stable_labels` and `canary_labels` are what the subsets selected when the first weight was set, as selector text.
     """
 
     id: str
@@ -93,6 +96,10 @@ class Run:
     hold: Hold | None = None
     held_by: str = ""
     skip: Skip | None = None
+    adopts: bool = False
+    drifts: tuple[float, ...] = ()
+    stable_labels: str | None = None
+    canary_labels: str | None = None
     outcome: Outcome | None = None
     restart: bool = False
     deficit: Deficit = field(default_factory=Deficit)
@@ -123,16 +130,33 @@ class Run:
             case SetWeight() | Pause():
                 return entered
 
+    def adopt(self, percent: int, now: float) -> Run:
+        """Go on from a weight (1..100) that somebody else gave the canary, at the last step that asks for no more."""
+        weights = [(i, step.percent) for i, step in enumerate(self.spec.steps) if isinstance(step, SetWeight)]
+        step = max((i for i, weight in weights if weight <= percent), default=-1)
+        return replace(
+            self,
+            phase=Phase.PROGRESSING,
+            step=step,
+            step_since=now,
+            desired=percent,
+            confirmed=percent,
+            weight_since=None,
+            settle_until=None,
+            skip=None,
+        )
+
     def confirm(self, now: float) -> Run:
         """The mesh says `desired`: data from before this instant belongs to the old weight and is not looked at."""
         evidence = self.evidence.skip_to(now)
         return replace(self, confirmed=self.desired, weight_since=now, evidence=evidence, deficit=Deficit())
 
-    def roll_back(self, reason: str, message: str, *, restart: bool = False) -> Run:
+    def roll_back(self, reason: str, message: str, now: float, *, restart: bool = False) -> Run:
         """Turn round; from here on only the way back is taken."""
         return replace(
             self,
             phase=Phase.ROLLING_BACK,
+            step_since=now,
             desired=0,
             weight_since=None,
             settle_until=None,

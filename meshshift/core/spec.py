@@ -72,6 +72,14 @@ class OnDelete(StrEnum):
     LEAVE = "Leave"
 
 
+class OnDrift(StrEnum):
+    """What happens when somebody else has written the weights of a run under way."""
+
+    PAUSE = "Pause"
+    ENFORCE = "Enforce"
+    ADOPT = "Adopt"
+
+
 class Method(StrEnum):
     """By what the canary is judged: evidence against stable, or objectives and a count of failures."""
 
@@ -114,5 +122,6 @@ class ShiftSpec:
     destination_rule: str | None = None
     create: CreatePolicy = CreatePolicy.NEVER
     on_failure: OnFailure = OnFailure.ROLLBACK
+    on_drift: OnDrift = OnDrift.PAUSE
     on_delete: OnDelete = OnDelete.RESTORE
     paused: bool = False

@@ -76,6 +76,7 @@ def decode(text: str, namespace: str) -> Checkpoint:
             checks=tuple(map(CheckState.from_json, state.pop("checks"))),
             outcome=None if outcome is None else Outcome(*outcome),
             confirmed=state.pop("confirmed", None),
+            drifts=tuple(state.pop("drifts", ())),
             **enums,
             **state,
         )

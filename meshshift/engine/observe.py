@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from meshshift.core.checking import due_at, due_checks
@@ -27,6 +28,7 @@ from meshshift.core.telemetry import Arm, BadData, NoData, Tick, difference
 from meshshift.core.template import Facts, Unknown, render
 from meshshift.core.ticks import LEAST_WARM_WINDOWS, Window, due_window, warm_windows
 from meshshift.engine.ports import QueryError, ServiceId
+from meshshift.engine.rivals import rival_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +80,7 @@ class _Pods:
 
 async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: Timing, now: float) -> Observation:
     """Everything that the rules may depend on, at the unix time `now`."""
-    spec, metadata = subject.effective, subject.document["metadata"]
+    spec = subject.effective
     mesh = _mesh(subject, world)
     service = world.services.get((subject.namespace, spec.service))
     pods = _pods(subject, world, mesh, service)
@@ -93,7 +95,7 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
         spec=subject.spec,
         spec_hash=subject.spec_hash,
         fresh_id=secrets.token_hex(4),
-        deleted=bool(metadata.get("deletionTimestamp")),
+        deleted_since=_deleted_since(subject.document),
         command=subject.command,
         run=subject.run,
         service_exists=service is not None,
@@ -102,7 +104,13 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
         telemetry=reading,
         warm=warm,
         answers=answers,
+        rival=rival_of(subject.document, world),
     )
+
+
+def _deleted_since(shift: Document) -> float | None:
+    at = shift["metadata"].get("deletionTimestamp")
+    return datetime.fromisoformat(at).timestamp() if at else None
 
 
 def _mesh(subject: Subject, world: World) -> MeshView:

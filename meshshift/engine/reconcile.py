@@ -91,8 +91,7 @@ class Reconciler:
         shift = await self._persist(shift, previous, observation, decision, checkpoint, now)
         self.journal.decided(key, shift, observation, decision)
         try:
-            for edit in decision.edits:
-                await self._write(edit)
+            await self._write_all(decision)
         except Refused as refusal:
             return await self._tell_refusal(key, shift, observation, decision, checkpoint, refusal)
         await self._settle_command(shift)
@@ -162,6 +161,19 @@ class Reconciler:
         self.journal.decided(key, shift, observation, told)
         await self._announce(key, shift)
         return REFUSED_AGAIN
+
+    async def _write_all(self, decision: Decision) -> None:
+        """The edits in order.  On the way back one that fails keeps no other route from going back."""
+        failures: list[ApiFailure] = []
+        for edit in decision.edits:
+            try:
+                await self._write(edit)
+            except ApiFailure as failure:
+                if decision.kind is not Kind.RESTORE:
+                    raise
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     async def _write(self, edit: Patch | Creation) -> None:
         """One edit of the mesh; the answer is in the caches before the next look."""

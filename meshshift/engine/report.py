@@ -6,22 +6,25 @@ GitOps health check needs nothing that is special to meshshift.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from meshshift.api.status import (
+    MAX_VIRTUAL_SERVICES,
     ConditionStatus,
     EvidenceStatus,
     HistoryEntry,
     LastCommandStatus,
     StatusModel,
     StepStatus,
+    VirtualServiceStatus,
     WeightsStatus,
     rfc3339,
     shorten,
 )
 from meshshift.core.decision import QUIET
 from meshshift.core.mesh.documents import Problem
-from meshshift.core.mesh.weighted_route import observed_percent
+from meshshift.core.mesh.weighted_route import at_percent, is_at, observed_percent
 from meshshift.core.run import Phase
 from meshshift.core.steps import describe
 from meshshift.core.telemetry import Tick
@@ -31,7 +34,10 @@ if TYPE_CHECKING:
     from meshshift.core.decision import Decision
     from meshshift.core.evidence import Counts
     from meshshift.core.judge import Assessment, Finding
+    from meshshift.core.mesh.documents import ObjectRef
+    from meshshift.core.mesh.weighted_route import WeightedRoute
     from meshshift.core.observation import Observation
+    from meshshift.core.run import Run
 
 WARNINGS = frozenset(
     {
@@ -45,6 +51,12 @@ WARNINGS = frozenset(
         "Drifted",
         "StableNotReady",
         "WeightsMidWay",
+        "DriftEnforced",
+        "DriftAdopted",
+        "DriftFight",
+        "SubsetChanged",
+        "StableSubsetMissing",
+        "LeftBehind",
     }
 )
 
@@ -66,7 +78,8 @@ def report(
     if decision.run is not None:
         status = status.model_copy(update={"run_id": decision.run.id, "step": _step(decision)})
     if observation is not None:
-        status = status.model_copy(update={"weights": _weights(decision, observation, previous)})
+        weights, services = _weights(decision, observation, previous), _virtual_services(decision, observation)
+        status = status.model_copy(update={"weights": weights, "virtual_services": services})
     if decision.assessment is not None:
         status = status.model_copy(update={"evidence": _all_evidence(decision.assessment, decision.checks)})
     elif decision.run is not None and decision.phase is Phase.PENDING:
@@ -130,6 +143,32 @@ def _weights(decision: Decision, observation: Observation, previous: StatusModel
         desired=desired,
         observed=round(float(shares[0]), 2) if len(shares) == 1 else None,
         measured=measured,
+    )
+
+
+def _virtual_services(decision: Decision, observation: Observation) -> tuple[VirtualServiceStatus, ...]:
+    """Every VirtualService for itself: after an interruption some may be written, and others still to be."""
+    found, run = observation.mesh.routes, decision.run
+    if isinstance(found, Problem) or run is None:
+        return ()
+    owners = groupby(sorted(found.routes, key=lambda route: route.owner), key=lambda route: route.owner)
+    return tuple(_virtual_service(owner, list(routes), run) for owner, routes in owners)[:MAX_VIRTUAL_SERVICES]
+
+
+def _virtual_service(owner: ObjectRef, routes: list[WeightedRoute], run: Run) -> VirtualServiceStatus:
+    state: Literal["Current", "Behind", "Drifted"]
+    if at_percent(routes, run.desired):
+        state = "Current"
+    else:
+        ours = {percent for percent in (run.desired, run.confirmed) if percent is not None}
+        known = run.confirmed is None or all(any(is_at(each, percent) for percent in ours) for each in routes)
+        state = "Behind" if known or run.phase in {Phase.PENDING, Phase.ROLLING_BACK} else "Drifted"
+    shares = observed_percent(routes)
+    return VirtualServiceStatus(
+        name=f"{owner.namespace}/{owner.name}",
+        routes=len(routes),
+        observed=round(float(shares[0]), 2) if len(shares) == 1 else None,
+        state=state,
     )
 
 

@@ -86,7 +86,7 @@ class Story:
             spec=self.spec,
             spec_hash=f"{self.spec.service}/{self.spec.canary.name}",
             fresh_id=f"run{self.runs}",
-            deleted=deleted,
+            deleted_since=self.now if deleted else None,
             command=Command(command, "ada", "") if command else None,
             run=self.run,
             service_exists=service_exists,

@@ -27,6 +27,7 @@ def test_the_wire_form_is_camel_case_without_unknowns() -> None:
         "phase": "Paused",
         "runId": "a1",
         "observedGeneration": 2,
+        "virtualServices": [],
         "evidence": [],
         "history": [],
         "conditions": [],

@@ -34,6 +34,7 @@ def test_the_server_writes_out_the_defaults_that_people_may_read() -> None:
         strategy={"canary": {"minStepDuration": "1m"}},
         create="Never",
         onFailure="Rollback",
+        onDrift="Pause",
         onDelete="Restore",
         paused=False,
         analysis={
