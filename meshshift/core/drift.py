@@ -19,6 +19,7 @@ from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.run import Hold, Phase
 from meshshift.core.spec import OnDrift
+from meshshift.core.telemetry import NoData, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,8 +101,8 @@ def _enforce(look: Look) -> Decision | None:
     raises = any(route.percent < run.desired for route in look.strange_routes)
     if raises and _is_unsafe(look):
         return None
-    if raises and look.blind:
-        message = f"{told(look)}. It is set again once telemetry can be read"
+    if raises and not isinstance(look.seen.telemetry, Tick | NoData):
+        message = f"{told(look)}. onDrift: Enforce sets it again with the next telemetry that can be read"
         return look.decide(Kind.HOLD, "Drifted", message, run=_unsure(run), phase=Phase.PAUSED)
     edits = weight_patches(look.routes, run.desired)
     if isinstance(edits, Problem):

@@ -11,11 +11,9 @@ from meshshift.core.checking import Standing
 from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.mesh.documents import Patch, Problem, Reason, shown
 from meshshift.core.mesh.weighted_route import is_at
-from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Phase, Run
 from meshshift.core.spec import Method
 from meshshift.core.steps import next_weight
-from meshshift.core.telemetry import BadData
 from meshshift.core.ticks import next_tick
 
 if TYPE_CHECKING:
@@ -117,11 +115,6 @@ class Look:
         run, timing = self.run, self.seen.timing
         allowed = 2 * run.spec.analysis.judge.interval + timing.lag + 1
         return run.desired > 0 and self.seen.now - run.evidence.until > allowed
-
-    @property
-    def blind(self) -> bool:
-        """Can telemetry not be read at present?"""
-        return isinstance(self.seen.telemetry, TelemetryFailure | BadData) or self.stale
 
     @cached_property
     def goal(self) -> int | None:
