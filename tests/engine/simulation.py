@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jsonpatch
 
+from meshshift.api.status import rfc3339
 from meshshift.core.decision import Decision
 from meshshift.core.mesh.documents import ObjectRef, Patch
 from meshshift.core.observation import Observation, Timing
@@ -30,6 +30,13 @@ HOST = "reviews.bookinfo.svc.cluster.local"
 START = 1_700_000_000.0
 KEY = (NAMESPACE, "reviews")
 RUNNER = asyncio.Runner()
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of plain JSON, several times as fast as `copy.deepcopy`."""
+    if isinstance(value, dict):
+        return {name: copied(member) for name, member in value.items()}
+    return [copied(member) for member in value] if isinstance(value, list) else value
 
 
 class Killed(BaseException):
@@ -82,13 +89,14 @@ class Mesh:
 
     objects: dict[tuple[str, str, str], Document] = field(default_factory=dict)
     version: int = 100
+    told: Callable[[str, Document], None] = field(default=lambda kind, document: None)
     calls: list[str] = field(default_factory=list)
     events: dict[str, tuple[str, str]] = field(default_factory=dict)
     interrupt: Callable[[str, int, str], None] = field(default=lambda call, number, moment: None)
 
     def put(self, document: Document) -> Document:
         """Create or replace, as a user would."""
-        stored = copy.deepcopy(document)
+        stored = copied(document)
         metadata = stored["metadata"]
         metadata.setdefault("namespace", NAMESPACE)
         metadata.setdefault("uid", f"uid-{metadata['name']}")
@@ -96,14 +104,19 @@ class Mesh:
         self.version += 1
         metadata["resourceVersion"] = str(self.version)
         self.objects[self._key(stored)] = stored
-        return copy.deepcopy(stored)
+        self.told("MODIFIED", stored)
+        return copied(stored)
 
     def get(self, kind: str, name: str) -> Document:
         """The object; raises NotFound."""
         try:
-            return copy.deepcopy(self.objects[kind, NAMESPACE, name])
+            return copied(self.objects[kind, NAMESPACE, name])
         except KeyError:
             raise NotFound(f"{kind} {name} not found") from None
+
+    def peek(self, kind: str, name: str) -> Document:
+        """The object itself, to be looked at only; empty if there is none."""
+        return self.objects.get((kind, NAMESPACE, name), {})
 
     def edit(self, kind: str, name: str, change: Callable[[Document], None], *, spec: bool = True) -> Document:
         """What a person does with kubectl edit."""
@@ -115,21 +128,26 @@ class Mesh:
 
     def remove(self, kind: str, name: str) -> None:
         """kubectl delete of an object without finalizers."""
-        del self.objects[kind, NAMESPACE, name]
+        self._gone(self.objects[kind, NAMESPACE, name])
+
+    def _gone(self, document: Document) -> None:
+        """The last that watches hear of an object carries the version of its deletion."""
+        del self.objects[self._key(document)]
         self.version += 1
+        last = {**document, "metadata": {**document["metadata"], "resourceVersion": str(self.version)}}
+        self.told("DELETED", last)
 
     def _patched(self, call: str, kind: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Document:
         self._moment(call, "before")
         document = self.get(kind, name)
         try:
-            changed = jsonpatch.apply_patch(document, list(operations))
+            changed = jsonpatch.apply_patch(document, copied(list(operations)), in_place=True)
         except (jsonpatch.JsonPatchTestFailed, jsonpatch.JsonPatchConflict) as error:
             raise Conflict(f"the server rejected our request: {error}") from error
         gone = changed["metadata"].get("deletionTimestamp") and not changed["metadata"].get("finalizers")
         stored = self.put(changed)
         if gone:
-            del self.objects[self._key(stored)]
-            self.version += 1
+            self._gone(stored)
         self._moment(call, "after")
         return stored
 
@@ -146,17 +164,23 @@ class Mesh:
     # The engine's port.
 
     async def read_shift(self, key: tuple[str, str]) -> Document:
-        return self.get("TrafficShift", key[1])
+        return self._read("TrafficShift", key[1])
 
     async def read(self, ref: ObjectRef) -> Document:
-        return self.get(ref.kind, ref.name)
+        return self._read(ref.kind, ref.name)
+
+    def _read(self, kind: str, name: str) -> Document:
+        self._moment(f"read {kind}", "before")
+        found = self.get(kind, name)
+        self._moment(f"read {kind}", "after")
+        return found
 
     async def write_status(self, shift: Document, status: Mapping[str, Any]) -> Document:
         return self._patched(
             "status",
             "TrafficShift",
             shift["metadata"]["name"],
-            [_version(shift), {"op": "add", "path": "/status", "value": copy.deepcopy(dict(status))}],
+            [_version(shift), {"op": "add", "path": "/status", "value": copied(dict(status))}],
         )
 
     async def add_finalizer(self, shift: Document) -> Document:
@@ -251,7 +275,7 @@ class Simulation:
             "DestinationRule": self.world.destination_rules,
         }
         for (kind, _, _), document in self.mesh.objects.items():
-            tables[kind].put(copy.deepcopy(document))
+            tables[kind].put(copied(document))
         for kind, table in tables.items():
             for key, document in list(table.objects.items()):
                 if (kind, *key) not in self.mesh.objects:
@@ -285,10 +309,10 @@ class Simulation:
 
     def shares(self) -> dict[str, float]:
         """Where traffic goes, as Envoy would read the VirtualService."""
-        try:
-            destinations = self.mesh.get("VirtualService", "reviews")["spec"]["http"][-1]["route"]
-        except NotFound:
+        service = self.mesh.peek("VirtualService", "reviews")
+        if not service:
             return {}
+        destinations = service["spec"]["http"][-1]["route"]
         weights = [each.get("weight", 0) for each in destinations] if len(destinations) > 1 else [1]
         total = sum(weights) or 1
         return {
@@ -334,11 +358,8 @@ class Simulation:
 
     @property
     def status(self) -> Document:
-        """The shift's status, empty if there is none."""
-        try:
-            status: Document = self.mesh.get("TrafficShift", "reviews").get("status") or {}
-        except NotFound:
-            return {}
+        """The shift's status, to be looked at only; empty if there is none."""
+        status: Document = self.mesh.peek("TrafficShift", "reviews").get("status") or {}
         return status
 
     @property
@@ -376,7 +397,7 @@ class Simulation:
         self.mesh.edit(
             "TrafficShift",
             "reviews",
-            lambda shift: shift["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z"),
+            lambda shift: shift["metadata"].update(deletionTimestamp=rfc3339(self.now)),
             spec=False,
         )
 
