@@ -103,16 +103,18 @@ def _conflict(conflicts: list[tuple[Entry, Path]]) -> StatusError:
 
 
 def _owner(entry: Entry) -> str:
+    """Name an owner as the server does; a manager that applies is the same one in every version."""
     subresource = f" with subresource {json.dumps(entry.subresource)}" if entry.subresource else ""
-    return f"{json.dumps(entry.manager)}{subresource} using {entry.api_version}"
+    version = f" using {entry.api_version}" if entry.operation == "Update" else ""
+    return f"{json.dumps(entry.manager)}{subresource}{version}"
 
 
 def _abandoned(own: Entry, applied: set[Path], others: list[Entry]) -> set[Path]:
     kept = set(applied)
     for entry in others:
         kept |= entry.fields
-    # An entry or map stays as long as anything inside it is owned.
-    inside = {path[:length] for path in kept for length in range(1, len(path))}
+    # A map stays as long as anything inside it is owned; an entry of a list only if it is owned itself.
+    inside = {path[:length] for path in kept for length in range(1, len(path)) if path[length - 1][0] == "f"}
     abandoned = own.fields - kept - inside
     return {path for path in abandoned if not _is_key(path) or path[:-1] in abandoned}
 

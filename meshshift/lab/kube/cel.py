@@ -3,7 +3,8 @@
 Rules are compiled once, when the definition is accepted; a rule that does not parse is refused there, as the real
 server refuses it. On a write they run only after the structural checks passed, on values that changed; rules that
 mention `oldSelf` (transition rules) run only where there is an old value. The interpreter is cel-python, which is
-dynamically typed: a misspelt field name fails when the rule runs, not when the definition is created.
+dynamically typed: a misspelt field name fails when the rule runs, not when the definition is created. Nor is the cost
+of a rule estimated: a real server refuses rules over lists and strings without `maxItems` and `maxLength`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from celpy.evaluation import CELEvalError
 
 from meshshift.lab.kube.cel_values import FUNCTIONS, to_cel
 from meshshift.lab.kube.documents import json_type
-from meshshift.lab.kube.errors import FieldError, duplicate, forbidden_field, invalid_value, required
+from meshshift.lab.kube.errors import OMITTED, FieldError, duplicate, forbidden_field, invalid_value, required
 from meshshift.lab.kube.schema import child_path
 from meshshift.lab.kube.validation import ABSENT, entry_key, list_keys
 
@@ -80,13 +81,14 @@ class Rule:
 
     def _error(self, text: str, value: Any, path: str) -> FieldError:
         where = f"{path}{self.field_path}".removeprefix(".") or "<nil>"
+        rejected = OMITTED if isinstance(value, (dict, list)) else value
         if self.reason == "FieldValueForbidden":
             return forbidden_field(where, text)
         if self.reason == "FieldValueRequired":
             return required(where, text)
         if self.reason == "FieldValueDuplicate":
-            return duplicate(where, value)
-        return invalid_value(where, json_type(value), text)
+            return duplicate(where, rejected)
+        return invalid_value(where, rejected, text)
 
 
 @dataclass(slots=True)

@@ -202,8 +202,15 @@ class Reaper:
 
 def _check_preconditions(live: Document, kind: Kind, options: DeleteOptions) -> None:
     meta = live["metadata"]
-    wanted = (("UID", options.uid, meta["uid"]), ("ResourceVersion", options.resource_version, meta["resourceVersion"]))
-    for title, given, actual in wanted:
+    wanted = (
+        ("UID", options.uid, meta["uid"], "deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, meta["resourceVersion"], "modified"),
+    )
+    for title, given, actual, fate in wanted:
         if given and given != actual:
-            detail = f"Precondition failed: {title} in precondition: {given}, {title} in object meta: {actual}"
-            raise errors.conflict(kind.plural, kind.group, meta["name"], detail)
+            detail = (
+                f"the {title} in the precondition ({given}) does not match the {title} in record ({actual}). "
+                f"The object might have been {fate}"
+            )
+            # This refusal alone names the kind where others name the resource (registry/rest/delete.go).
+            raise errors.conflict(kind.kind, kind.group, meta["name"], detail)

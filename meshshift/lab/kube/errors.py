@@ -52,13 +52,24 @@ def shown(value: Any) -> str:
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
+class Omitted:
+    """Marks a rejected value that the error does not repeat."""
+
+
+OMITTED = Omitted()
+
+
+def _with_value(title: str, value: Any) -> str:
+    return title if value is OMITTED else f"{title}: {shown(value)}"
+
+
 def _with_detail(title: str, detail: str) -> str:
     return f"{title}: {detail}" if detail else title
 
 
 def invalid_value(field: str, value: Any, detail: str) -> FieldError:
     """The value is well-formed but not acceptable."""
-    return FieldError("FieldValueInvalid", field, _with_detail(f"Invalid value: {shown(value)}", detail))
+    return FieldError("FieldValueInvalid", field, _with_detail(_with_value("Invalid value", value), detail))
 
 
 def invalid_type(field: str, value: Any, detail: str) -> FieldError:
@@ -73,7 +84,7 @@ def required(field: str, detail: str = "") -> FieldError:
 
 def duplicate(field: str, value: Any) -> FieldError:
     """The value must be unique and is not."""
-    return FieldError("FieldValueDuplicate", field, f"Duplicate value: {shown(value)}")
+    return FieldError("FieldValueDuplicate", field, _with_value("Duplicate value", value))
 
 
 def forbidden_field(field: str, detail: str) -> FieldError:
@@ -106,7 +117,7 @@ class StatusError(Exception):
         code: the HTTP status.
         reason: the machine-readable reason, such as `Conflict`.
         message: the sentence for people.
-        details: name, group, kind, uid and causes, as far as known.
+        details: name, group, kind, uid and causes, as far as known; None for an error that never has any.
         retry_after: seconds for a Retry-After header, if the client is asked to wait.
     """
 
@@ -117,12 +128,12 @@ class StatusError(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details = details
         self.retry_after = retry_after
 
     def status(self) -> Document:
         """Return the `v1 Status` document."""
-        details = dict(self.details)
+        details = dict(self.details or {})
         if self.retry_after is not None:
             details["retryAfterSeconds"] = self.retry_after
         body: Document = {
@@ -135,7 +146,7 @@ class StatusError(Exception):
             "details": details,
             "code": self.code,
         }
-        if not details:
+        if not details and self.details is None:
             del body["details"]
         return body
 
@@ -154,6 +165,11 @@ def not_found(resource: str, group: str, name: str) -> StatusError:
     """There is no such object."""
     message = f'{qualified(resource, group)} "{name}" not found'
     return StatusError(404, "NotFound", message, _resource_details(name, group, resource))
+
+
+def no_such_resource() -> StatusError:
+    """There is no resource of that name in this group."""
+    return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def already_exists(resource: str, group: str, name: str) -> StatusError:
@@ -181,7 +197,7 @@ def invalid(kind: str, group: str, name: str, errors: Iterable[FieldError]) -> S
 
 def unprocessable() -> StatusError:
     """A JSON Patch whose operations cannot be carried out: the real server says no more than this."""
-    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request")
+    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
 def bad_request(message: str) -> StatusError:

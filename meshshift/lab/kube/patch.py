@@ -34,15 +34,14 @@ def json_patch(document: Document, operations: Any) -> Document:
     """Apply a JSON Patch to a copy of a document.
 
     Raises:
-        StatusError: 400 for a malformed patch, 422 for a `test` that fails or a path that is not there.
+        StatusError: 400 for what is no list of objects, 422 for operations that cannot be carried out, whatever the
+            reason: a `test` that fails, a path that is not there, an unknown or incomplete operation.
     """
+    if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
+        raise bad_request("error decoding patch: a JSON patch must be a list of operations")
     try:
         result = jsonpatch.JsonPatch(operations).apply(copied(document), in_place=True)
-    except (jsonpatch.InvalidJsonPatch, jsonpointer.JsonPointerException, TypeError) as error:
-        if isinstance(error, jsonpointer.JsonPointerException) and isinstance(operations, list):
-            raise unprocessable() from error
-        raise bad_request(f"error decoding patch: {error}") from error
-    except jsonpatch.JsonPatchException as error:
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
         raise unprocessable() from error
     if not isinstance(result, dict):
         raise unprocessable()

@@ -90,14 +90,17 @@ def field_selector(text: str, kind: Kind) -> Callable[[Document], bool] | None:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         field = found["key"]
         if field not in allowed:
-            raise bad_request(
-                f'Unable to find "{kind.group}/{kind.version}, Resource={kind.plural}" that match label selector "", '
-                f'field selector "{text}": field label not supported: {field}'
-            )
+            raise bad_request(_not_selectable(field, kind))
         tests.append(_field_test(field, found["operator"] != "!=", found["value"]))
     if not tests:
         return None
     return lambda document: all(test(document) for test in tests)
+
+
+def _not_selectable(field: str, kind: Kind) -> str:
+    if kind.custom or kind.kind in SELECTABLE:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _field_test(field: str, equal: bool, value: str) -> Callable[[Document], bool]:

@@ -105,7 +105,7 @@ class ApiServer:
             return self._about_the_server(request, target)
         kind = self.store.registry.get(target.group, target.version, target.plural)
         if kind is None or not _is_served(kind, target):
-            return _no_such_page()
+            return self._not_served(target)
         verb = verb_of(request.method, target, request.query)
         if verb not in kind.verbs:
             raise errors.method_not_allowed()
@@ -143,6 +143,12 @@ class ApiServer:
             return response
         finally:
             storage.unsubscribe(subscription)
+
+    def _not_served(self, target: Target) -> web.Response:
+        """The servers of built-in groups know that there is no such resource; beyond them is nobody who would."""
+        if any(kind.group == target.group and not kind.custom for kind in self.store.registry):
+            raise errors.no_such_resource()
+        return _no_such_page()
 
     def _about_the_server(self, request: web.Request, target: Target | None) -> web.Response:
         if request.method not in {"GET", "HEAD"}:

@@ -115,6 +115,13 @@ class Api:
                 break
         return await self.get(f"{DEFINITIONS}/{name}")
 
+    async def openapi(self, group_version: str) -> Document:
+        """Return the OpenAPI document of a path such as `apis/apps/v1` (a real server takes a moment for a new one)."""
+        async with asyncio.timeout(20):
+            while group_version not in (paths := (await self.get("/openapi/v3"))["paths"]):  # noqa: ASYNC110 - unwatchable
+                await asyncio.sleep(0.05)
+        return await self.get(paths[group_version]["serverRelativeURL"])
+
     async def until(self, path: str, name: str, holds: Callable[[Document | None], bool]) -> None:
         """Wait until an object is as wanted; None stands for an object that is not there."""
         selector = {"fieldSelector": f"metadata.name={name}"}

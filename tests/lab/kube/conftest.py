@@ -61,10 +61,11 @@ async def api(elsewhere: ControlPlane | None) -> AsyncIterator[Api]:
     """Return a client with a namespace of its own, on each server that is to be had."""
     async with AsyncExitStack() as stack:
         if elsewhere is None:
-            url, trust, headers = (await stack.enter_async_context(ApiServer(bookmark_interval=0.05))).url, True, _AGENT
+            server = await stack.enter_async_context(ApiServer(bookmark_interval=0.05))
+            http = httpx.AsyncClient(base_url=server.url, timeout=20.0, headers=_AGENT)
         else:
-            url, trust, headers = elsewhere.url, elsewhere.trust, _AGENT | elsewhere.headers
-        http = httpx.AsyncClient(base_url=url, timeout=20.0, headers=headers, verify=trust)
+            headers = _AGENT | elsewhere.headers
+            http = httpx.AsyncClient(base_url=elsewhere.url, timeout=20.0, headers=headers, verify=elsewhere.trust)
         await stack.enter_async_context(http)
         yield await stack.enter_async_context(_namespace_on(http))
 

@@ -33,10 +33,17 @@ async def test_another_managers_value_is_a_conflict(api: Api) -> None:
     await api.patch(api.config_maps("a"), config_map({"x": "1"}), APPLY, fieldManager="one")
     response = await api.send_patch(api.config_maps("a"), config_map({"x": "2"}), APPLY, fieldManager="two")
     status = refusal(response, 409, "Conflict")
-    assert status["message"] == 'Apply failed with 1 conflict: conflict with "one" using v1: .data.x'
+    assert status["message"] == 'Apply failed with 1 conflict: conflict with "one": .data.x'
     assert status["details"]["causes"] == [
-        {"reason": "FieldManagerConflict", "message": 'conflict with "one" using v1', "field": ".data.x"}
+        {"reason": "FieldManagerConflict", "message": 'conflict with "one"', "field": ".data.x"}
     ]
+
+
+async def test_a_conflict_with_an_update_names_its_version(api: Api) -> None:
+    await api.config_map("a", {"x": "1"})
+    response = await api.send_patch(api.config_maps("a"), config_map({"x": "2"}), APPLY, fieldManager="two")
+    status = refusal(response, 409, "Conflict")
+    assert status["message"] == 'Apply failed with 1 conflict: conflict with "contract" using v1: .data.x'
 
 
 async def test_force_takes_the_field_over(api: Api) -> None:
@@ -110,7 +117,7 @@ async def test_applying_a_field_that_the_schema_lacks_is_refused(api: Api) -> No
     assert ".spec.colour: field not declared in schema" in response.json()["message"]
 
 
-async def test_an_entry_that_another_manager_edits_keeps_its_key(api: Api) -> None:
+async def test_an_entry_goes_with_its_last_owner_even_if_others_own_fields_in_it(api: Api) -> None:
     path = api.path("deployments", "web", prefix=DEPLOYMENTS)
     intent: dict[str, Any] = deployment("web")
     containers = intent["spec"]["template"]["spec"]["containers"]
@@ -120,8 +127,19 @@ async def test_an_entry_that_another_manager_edits_keeps_its_key(api: Api) -> No
     await api.patch(path, newer, STRATEGIC, fieldManager="two")
     containers.pop()
     after = await api.patch(path, intent, APPLY, fieldManager="one")
-    kept = {one["name"]: one["image"] for one in after["spec"]["template"]["spec"]["containers"]}
-    assert kept == {"web": "web:1", "side": "side:2"}
+    assert [one["name"] for one in after["spec"]["template"]["spec"]["containers"]] == ["web"]
+
+
+async def test_an_entry_that_another_manager_applied_too_keeps_its_key(api: Api) -> None:
+    path = api.path("deployments", "web", prefix=DEPLOYMENTS)
+    intent: dict[str, Any] = deployment("web")
+    containers = intent["spec"]["template"]["spec"]["containers"]
+    containers.append({"name": "side", "image": "side:1"})
+    await api.patch(path, intent, APPLY, fieldManager="one")
+    await api.patch(path, intent, APPLY, fieldManager="two")
+    containers.pop()
+    after = await api.patch(path, intent, APPLY, fieldManager="one")
+    assert [one["name"] for one in after["spec"]["template"]["spec"]["containers"]] == ["web", "side"]
 
 
 async def test_an_intent_for_another_version_conflicts(api: Api) -> None:

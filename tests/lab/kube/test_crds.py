@@ -317,19 +317,19 @@ async def test_rules_decide(api: Api, rule: str, good: Document, bad: Document) 
     await api.define_widgets(RULED | {"x-kubernetes-validations": validations})
     await api.widget("good", good)
     status = await refused(api, bad)
-    assert status["message"] == f'Widget.{api.group} "w" is invalid: spec: Invalid value: "object": that is not allowed'
+    assert status["message"] == f'Widget.{api.group} "w" is invalid: spec: Invalid value: that is not allowed'
 
 
 async def test_a_rule_without_a_message_is_quoted(api: Api) -> None:
     await api.define_widgets(object_of(size={"type": "integer", "x-kubernetes-validations": [{"rule": "self > 1"}]}))
     status = await refused(api, {"size": 1})
-    assert status["message"].endswith('spec.size: Invalid value: "integer": failed rule: self > 1')
+    assert status["message"].endswith("spec.size: Invalid value: 1: failed rule: self > 1")
 
 
 async def test_a_rule_can_say_what_it_found(api: Api) -> None:
-    validations = [{"rule": "self.size < 10", "messageExpression": "'size is ' + string(self.size)"}]
+    validations = [{"rule": "self.size < 10", "messageExpression": "self.size > 99 ? 'far too big' : 'too big'"}]
     await api.define_widgets(object_of(size={"type": "integer"}) | {"x-kubernetes-validations": validations})
-    assert (await refused(api, {"size": 11}))["message"].endswith(": size is 11")
+    assert (await refused(api, {"size": 11}))["message"].endswith(": too big")
 
 
 async def test_a_rule_can_point_at_a_field_and_give_a_reason(api: Api) -> None:

@@ -58,14 +58,15 @@ async def test_a_uid_precondition_protects_a_namesake(api: Api) -> None:
     await api.config_map("a")
     wanted = {"preconditions": {"uid": created["metadata"]["uid"]}}
     status = refusal(await delete_with(api, api.config_maps("a"), wanted), 409, "Conflict")
-    assert "Precondition failed: UID in precondition" in status["message"]
+    assert status["message"].startswith('Operation cannot be fulfilled on ConfigMap "a": the UID in the precondition (')
 
 
 async def test_a_version_precondition_protects_an_edit(api: Api) -> None:
     created = await api.config_map("a")
     await api.patch(api.config_maps("a"), {"data": {"k": "2"}})
     wanted = {"preconditions": {"resourceVersion": created["metadata"]["resourceVersion"]}}
-    refusal(await delete_with(api, api.config_maps("a"), wanted), 409, "Conflict")
+    status = refusal(await delete_with(api, api.config_maps("a"), wanted), 409, "Conflict")
+    assert "the ResourceVersion in the precondition (" in status["message"]
 
 
 async def test_a_dry_run_deletes_nothing(api: Api) -> None:

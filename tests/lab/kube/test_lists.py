@@ -57,8 +57,13 @@ async def test_events_are_chosen_by_what_they_are_about(api: Api) -> None:
 
 
 async def test_a_field_that_cannot_be_selected_by_is_a_bad_request(api: Api) -> None:
-    response = await api.http.get(api.config_maps(), params={"fieldSelector": "data.k=v"})
-    assert "field label not supported: data.k" in refusal(response, 400, "BadRequest")["message"]
+    await api.define_widgets({"type": "object"})
+    strange = {"fieldSelector": "data.k=v"}
+    for path in (api.path("pods"), api.widgets()):
+        status = refusal(await api.http.get(path, params=strange), 400, "BadRequest")
+        assert status["message"] == "field label not supported: data.k"
+    status = refusal(await api.http.get(api.config_maps(), params=strange), 400, "BadRequest")
+    assert status["message"] == '"data.k" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 async def test_pages_together_are_the_list_as_it_was_at_the_first(api: Api) -> None:

@@ -229,7 +229,13 @@ async def test_a_format_that_is_not_served_is_not_acceptable(api: Api) -> None:
     refusal(response, 406, "NotAcceptable")
 
 
-async def test_an_unknown_resource_is_a_plain_404(api: Api) -> None:
-    response = await api.http.get("/apis/apps/v1/gadgets")
+async def test_an_unknown_resource_of_a_built_in_group_is_told(api: Api) -> None:
+    for path in ("/apis/apps/v1/gadgets", "/apis/apps/v7/deployments", api.path("gadgets", "x")):
+        status = refusal(await api.http.get(path), 404, "NotFound")
+        assert status["message"] == "the server could not find the requested resource"
+
+
+async def test_an_unknown_group_is_a_plain_404(api: Api) -> None:
+    response = await api.http.get("/apis/nowhere.example.com/v1/gadgets")
     assert response.status_code == 404
     assert response.text == "404 page not found\n"

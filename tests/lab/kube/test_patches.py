@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.lab.kube.client import JSON, MERGE, STRATEGIC, owners, refusal
 from tests.lab.kube.test_objects import DEPLOYMENTS, deployment
 
@@ -27,9 +29,19 @@ async def test_a_json_patch_on_a_missing_path_is_unprocessable(api: Api) -> None
     refusal(await api.send_patch(api.config_maps("a"), operations, JSON), 422, "Invalid")
 
 
-async def test_a_json_patch_that_is_no_patch_is_a_bad_request(api: Api) -> None:
+@pytest.mark.parametrize("body", [{"a": 1}, "x", [1]])
+async def test_a_json_patch_that_is_no_patch_is_a_bad_request(api: Api, body: Any) -> None:
     await api.config_map("a")
-    refusal(await api.send_patch(api.config_maps("a"), [{"path": "/data"}], JSON), 400, "BadRequest")
+    status = refusal(await api.send_patch(api.config_maps("a"), body, JSON), 400, "BadRequest")
+    assert status["message"].startswith("error decoding patch: ")
+
+
+@pytest.mark.parametrize(
+    "operation", [{"path": "/data"}, {"op": "frob", "path": "/data"}, {"op": "add", "path": "data", "value": {}}]
+)
+async def test_an_operation_that_makes_no_sense_is_unprocessable(api: Api, operation: dict[str, Any]) -> None:
+    await api.config_map("a")
+    refusal(await api.send_patch(api.config_maps("a"), [operation], JSON), 422, "Invalid")
 
 
 async def test_a_json_patch_may_test_the_version_it_was_made_for(api: Api) -> None:
