@@ -24,10 +24,6 @@ EXAMPLES = (
     ),
     ("Shifts whose telemetry is older than two minutes", "time() - meshshift_last_telemetry_timestamp_seconds > 120"),
     ("Shifts whose weights somebody else has changed", 'meshshift_shift_decision_info{reason=~"Drifted|DriftFight"}'),
-    (
-        "Services whose weights two owners write in turn: answers to drift within ten minutes, and the fights",
-        'sum by (reason) (increase(meshshift_decisions_total{reason=~"Drift(Enforced|Adopted|Fight)"}[10m]))',
-    ),
     ("Rollbacks of the last day, by reason", "sum by (reason) (increase(meshshift_rollbacks_total[1d]))"),
     (
         "Nine of ten passes begin within this many seconds of their time",

@@ -145,6 +145,7 @@ class Story:
         http = [
             {
                 "name": f"r{place}",
+                "match": [{"uri": {"prefix": f"/{place}"}}],
                 "route": [
                     {"destination": {"host": target.service, "subset": target.stable}, "weight": 100 - weight},
                     {"destination": {"host": target.service, "subset": target.canary}, "weight": weight},
