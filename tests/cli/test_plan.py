@@ -54,11 +54,12 @@ def without_what_a_shift_may_write(document: dict[str, Any], original: dict[str,
     if left["kind"] == "DestinationRule":
         left["spec"]["subsets"] = left["spec"]["subsets"][: len(original["spec"]["subsets"])]
         return json.dumps(left).encode()
-    for route, before in zip(left["spec"].get("http", ()), original["spec"].get("http", ()), strict=True):
-        if "route" in route:
-            route["route"] = route["route"][: len(before["route"])]
-        for entry in route.get("route", ()):
-            entry.pop("weight", None)
+    for protocol in ("http", "tls", "tcp"):
+        for route, before in zip(left["spec"].get(protocol, ()), original["spec"].get(protocol, ()), strict=True):
+            if "route" in route:
+                route["route"] = route["route"][: len(before["route"])]
+            for entry in route.get("route", ()):
+                entry.pop("weight", None)
     return json.dumps(left).encode()
 
 

@@ -111,12 +111,12 @@ def test_a_named_rule_of_another_host_is_named_as_such() -> None:
 
 
 def test_a_shift_that_names_a_virtual_service_hears_of_no_other() -> None:
-    named = virtual_service(tcp=[{"route": [to("v1")]}])
+    named = virtual_service(tcp=[{"route": [to("v7")]}])
     other = virtual_service({"route": [to("v1")]}, name="other")
     asked = spec(virtual_services=(VirtualServiceSelector("bookinfo", "reviews"),))
     found = planned(asked, named, other, RULE)
     assert isinstance(found, tuple)
-    assert found[0].startswith("VirtualService bookinfo/reviews: no http route sends to subset")
+    assert found[0].startswith("VirtualService bookinfo/reviews: no route sends to subset")
 
 
 def test_several_virtual_services_are_written_in_the_order_of_their_names() -> None:

@@ -51,7 +51,7 @@ def drop_canary_patches(routes: Iterable[WeightedRoute]) -> tuple[Patch, ...]:
     for route in routes:
         for entry in route.pair:
             if _is_removable(entry, route):
-                path = pointer("spec", "http", route.index, "route", entry.index)
+                path = pointer(*route.path, entry.index)
                 operations = edits.setdefault(route.owner, [unmoved(route.resource_version)])
                 operations += [operation("test", path, entry.document), {"op": "remove", "path": path}]
     return _patches(edits)
@@ -72,7 +72,7 @@ def _write_weights(route: WeightedRoute, stable: int, canary: int) -> Iterator[P
     for each in route.destinations:
         written = each.document.get("weight")
         differs = (unwritten if written is None else written) != wanted[each.index]
-        path = ("spec", "http", route.index, "route", each.index)
+        path = (*route.path, each.index)
         if differs or each.index in ours:
             yield operation("test", pointer(*path, "destination"), each.document["destination"])
         if differs:
@@ -80,7 +80,7 @@ def _write_weights(route: WeightedRoute, stable: int, canary: int) -> Iterator[P
     if len(ours) == 1:
         subset, weight = (route.target.stable, stable) if route.has_canary else (route.target.canary, canary)
         entry = {"destination": _like(route.pair[0], subset), "weight": weight}
-        yield operation("add", pointer("spec", "http", route.index, "route", "-"), entry)
+        yield operation("add", pointer(*route.path, "-"), entry)
 
 
 def _like(destination: Destination, subset: str) -> Document:

@@ -1,8 +1,12 @@
 """Which routes carry a service's traffic.
 
-A route is ours when it sends to the stable subset of the service.  A route that sends to the canary alone is a pin (a
-header route for testers, a preview host) and stays as it is; unless it takes every request and no route sends to stable
-any more: then it is the end of an earlier shift, and the way back starts there.
+A route is ours when it sends to the stable subset of the service: http routes by the request, tls and tcp routes by the
+connection.  A route that sends to the canary alone is a pin (a header route for testers, a preview host) and stays as
+it is; unless it takes every request and no route sends to stable any more: then it is the end of an earlier shift, and
+the way back starts there.
+
+What Istio would not obey is no obstacle to writing, and a shift under way must be able to take its weights back from
+it; so it is told beside the routes (`conflict`), for the one who is about to begin.
 
 Other people's documents must not be able to stop a shift: what is malformed is a Problem only in a VirtualService that
 concerns the service or that the shift names.  What is found has been checked to be writable at some percentage; that is
@@ -13,10 +17,12 @@ has them, neither answer is safe: a copy may label the canary's requests as stab
 out may take away what the application needs.  That is a Problem until a person has written the canary's entry.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from meshshift.core.mesh.delegation import why_ignored
 from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, Target, shown
+from meshshift.core.mesh.effect import Carried, shadowed, why_unreachable
 from meshshift.core.mesh.virtual_service import Protocol, Route, VirtualService, read_virtual_service
 from meshshift.core.mesh.weighted_route import WeightedRoute, is_pair
 
@@ -48,10 +54,14 @@ class SkippedRoute:
 
 @dataclass(frozen=True, slots=True)
 class FoundRoutes:
-    """The routes to shift (at least one), and those that a person should know are not shifted."""
+    """The routes to shift (at least one), and those that a person should know are not shifted.
+
+    `conflict` says why Istio does not obey one of the routes, or not for everybody, and who wins.
+    """
 
     routes: tuple[WeightedRoute, ...]
     skipped: tuple[SkippedRoute, ...] = ()
+    conflict: Problem | None = None
 
 
 def find_routes(
@@ -59,35 +69,70 @@ def find_routes(
 ) -> FoundRoutes | Problem:
     """The routes that carry the target's traffic, in the order of the documents.
 
-    Without `only`, every VirtualService is looked at; with it, exactly the named ones, and a name that leads nowhere is
-    a Problem.  A named route is taken even if it pins the canary: somebody asked for it.  `NoVirtualService` means that
-    nothing speaks for the host, so that one may be created; with every other reason creating one would be a conflict.
+    Without `only`, every VirtualService is looked at; with it, exactly the named ones with their delegates, and a name
+    that leads nowhere is a Problem.  A named route is taken even if it pins the canary: somebody asked for it.  All
+    other documents count for who wins.  `NoVirtualService` means that nothing speaks for the host, so that one may be
+    created; with every other reason creating one would be a conflict.
     """
     services = [read_virtual_service(document, target.cluster_domain) for document in virtual_services]
     chosen = _choose(services, target, only) if only else [(service, ()) for service in services]
     if isinstance(chosen, Problem):
         return chosen
-    taken: list[WeightedRoute] = []
-    pins: list[WeightedRoute] = []
+    taken: list[Carried] = []
+    pins: list[Carried] = []
     skipped: list[SkippedRoute] = []
     for service, names in chosen:
         if service.defects and (only or target.host in service.mentions):
             return service.defects[0]
         for route in _routes_to_pair(service, target, names):
             weighted = WeightedRoute(
-                service.ref, service.resource_version, route.index, route.name, target, route.destinations
+                service.ref,
+                service.resource_version,
+                route.index,
+                route.name,
+                target,
+                route.destinations,
+                route.protocol,
             )
             why = _reason_to_skip(route, weighted, names)
             if why is not None:
-                skipped.append(SkippedRoute(service.ref, route.protocol, route.index, route.name, why))
+                skipped.append(_skipped(route, service, why))
             else:
-                (taken if names or weighted.has_stable else pins).append(weighted)
-    found = taken or pins
-    if not found:
-        return _nothing_found(services, target)
+                carried = Carried(service, route, weighted, named=bool(names) or bool(only and not service.hosts))
+                (taken if names or weighted.has_stable else pins).append(carried)
+    if not (taken or pins):
+        return _nothing_found([service for service, _ in chosen], target)
     if taken:
-        skipped += [SkippedRoute(pin.owner, "http", pin.index, pin.name, _pinned(pin)) for pin in pins]
-    return next(filter(None, map(_flaw, found)), None) or FoundRoutes(tuple(found), tuple(skipped))
+        skipped += [_skipped(pin.route, pin.owner, _pinned(pin.weighted)) for pin in pins]
+    return _weighed(taken or pins, skipped, services, confined=bool(only))
+
+
+def _weighed(
+    found: Sequence[Carried], skipped: Sequence[SkippedRoute], services: Sequence[VirtualService], *, confined: bool
+) -> FoundRoutes | Problem:
+    """The routes if they can be written, with what Istio makes of them.
+
+    A route without effect goes along with those that have one: it may get its effect back while the shift is under way.
+    """
+    flaw = next(filter(None, (_flaw(each.weighted) for each in found)), None)
+    if flaw is not None:
+        return flaw
+    idle = {each: why for each in found if (why := _why_idle(each, services)) is not None}
+    conflict = next((why for each, why in idle.items() if each.named or len(idle) == len(found)), None)
+    working = [each for each in found if each not in idle]
+    return FoundRoutes(
+        tuple(each.weighted for each in found),
+        tuple(skipped),
+        conflict or shadowed(working, services, confined=confined),
+    )
+
+
+def _why_idle(carried: Carried, services: Sequence[VirtualService]) -> Problem | None:
+    return why_ignored(carried.owner, carried.route, services) or why_unreachable(carried)
+
+
+def _skipped(route: Route, owner: VirtualService, why: Problem) -> SkippedRoute:
+    return SkippedRoute(owner.ref, route.protocol, route.index, route.name, why)
 
 
 def _choose(
@@ -99,35 +144,53 @@ def _choose(
         if selector.ref not in by_ref:
             fix = "create it, or take it out of virtualServices"
             return Problem(Reason.VIRTUAL_SERVICE_MISSING, f"{selector.ref} does not exist; {fix}")
-        wrong = _wrong_name(by_ref[selector.ref], target, selector.routes)
+        wrong = _wrong_name(by_ref[selector.ref], by_ref, target, selector.routes)
         if wrong is not None:
             return wrong
         before = names.get(selector.ref, selector.routes)
         names[selector.ref] = (*before, *selector.routes) if before and selector.routes else ()
+    for ref in [ref for ref, routes in names.items() if not routes]:
+        for delegate in _delegates(by_ref[ref], by_ref):
+            names.setdefault(delegate.ref, ())
     return [(by_ref[ref], routes) for ref, routes in names.items()]
 
 
-def _wrong_name(service: VirtualService, target: Target, names: Sequence[str]) -> Problem | None:
+def _delegates(root: VirtualService, by_ref: Mapping[ObjectRef, VirtualService]) -> list[VirtualService]:
+    named = dict.fromkeys(route.delegate for route in root.routes if route.delegate)
+    return [by_ref[ref] for ref in named if ref in by_ref]
+
+
+def _wrong_name(
+    service: VirtualService, by_ref: Mapping[ObjectRef, VirtualService], target: Target, names: Sequence[str]
+) -> Problem | None:
     """What keeps a named VirtualService, or its named routes, from being shifted."""
     if service.defects:
         return service.defects[0]
-    if not names and not _routes_to_pair(service, target, names):
-        return _not_routed([service], target)
+    whole = [service, *_delegates(service, by_ref)]
+    if not names and not any(_routes_to_pair(each, target, names) for each in whole):
+        return _not_routed(whole, target)
+    return next(filter(None, (_wrong_route(service, target, name) for name in names)), None)
+
+
+def _wrong_route(service: VirtualService, target: Target, name: str) -> Problem | None:
     existing = [route for route in service.routes if route.protocol == "http"]
     listed = ", ".join(shown(route.name) if route.name else f"http[{route.index}] (unnamed)" for route in existing)
-    for name in names:
-        if all(route.name != name for route in existing):
-            return Problem(
-                Reason.ROUTE_MISSING,
-                f"{service.ref} has no http route named {shown(name)}; its routes are: {listed or 'none'}",
-            )
-        if not _routes_to_pair(service, target, [name]):
-            return Problem(
-                Reason.NOT_ROUTED,
-                f"{service.ref} route {shown(name)} sends neither to subset {shown(target.stable)} nor to subset "
-                f"{shown(target.canary)} of {target.host}; name another of its routes: {listed}",
-            )
-    return None
+    if all(route.name != name for route in existing):
+        others = sorted({route.protocol for route in service.routes} - {"http"})
+        nameless = f" ({' and '.join(others)} routes have no name: to shift them, leave routes out)" if others else ""
+        return Problem(
+            Reason.ROUTE_MISSING,
+            f"{service.ref} has no http route named {shown(name)}; its routes are: {listed or 'none'}{nameless}",
+        )
+    if _routes_to_pair(service, target, [name]):
+        return None
+    delegate = next((each.delegate for each in existing if each.name == name and each.delegate), None)
+    fix = f"name {delegate}, which it delegates to" if delegate else f"name another of its routes: {listed}"
+    return Problem(
+        Reason.NOT_ROUTED,
+        f"{service.ref} route {shown(name)} sends neither to subset {shown(target.stable)} nor to subset "
+        f"{shown(target.canary)} of {target.host}; {fix}",
+    )
 
 
 def _routes_to_pair(service: VirtualService, target: Target, names: Sequence[str]) -> list[Route]:
@@ -140,12 +203,6 @@ def _routes_to_pair(service: VirtualService, target: Target, names: Sequence[str
 
 
 def _reason_to_skip(route: Route, weighted: WeightedRoute, names: Sequence[str]) -> Problem | None:
-    if route.protocol != "http":
-        return Problem(
-            Reason.PROTOCOL_NOT_SHIFTED,
-            f"{weighted.owner} {route.protocol}[{route.index}] sends to {weighted.target.host} and stays as it is: "
-            "only http routes are shifted",
-        )
     if not names and weighted.others and not weighted.stable + weighted.canary:
         return _no_weight(weighted)
     if not names and route.matched and not weighted.has_stable:
@@ -208,10 +265,11 @@ def _no_weight(route: WeightedRoute) -> Problem:
 
 
 def _pinned(route: WeightedRoute) -> Problem:
+    canary, stable = shown(route.target.canary), shown(route.target.stable)
+    how = "name it in virtualServices" if route.protocol == "http" else f"add subset {stable} to it with weight 0"
     return Problem(
         Reason.PINNED_TO_CANARY,
-        f"{route} sends to subset {shown(route.target.canary)} alone and stays as it is; to shift it, name it in "
-        "virtualServices",
+        f"{route} sends to subset {canary} alone and stays as it is; to shift it, {how}",
     )
 
 
@@ -237,6 +295,6 @@ def _not_routed(services: Sequence[VirtualService], target: Target) -> Problem:
     subsets = ", ".join(sorted({shown(each.subset) if each.subset else "no subset" for each in destinations}))
     return Problem(
         Reason.NOT_ROUTED,
-        f"{', '.join(str(service.ref) for service in services)}: no http route sends to subset {shown(target.stable)} "
-        f"of {target.host} (found: {subsets or 'no destination'}); set destination.subset to {shown(target.stable)}",
+        f"{', '.join(str(service.ref) for service in services)}: no route sends to subset {shown(target.stable)} of "
+        f"{target.host} (found: {subsets or 'no destination'}); set destination.subset to {shown(target.stable)}",
     )

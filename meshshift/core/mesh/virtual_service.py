@@ -5,7 +5,10 @@ defect beside the routes that could be read: whether a defect matters depends on
 known here.
 
 Facts used (istio/api `networking/v1alpha3/virtual_service.proto`): `weight` is an int32; without it a destination gets
-nothing unless it is the only one of its route, which gets everything whatever its weight says.
+nothing unless it is the only one of its route, which gets everything whatever its weight says.  An http entry with a
+`delegate` takes nothing else from the entry's own `route` (`mergeHTTPRoute` in Istio's
+`pilot/pkg/model/virtualservice.go`).  Without `gateways` a VirtualService speaks for the sidecars, which are the
+gateway `mesh`; without `exportTo` all namespaces see it.
 """
 
 from collections.abc import Iterator
@@ -23,9 +26,15 @@ from meshshift.core.mesh.documents import (
     shown,
     text,
 )
-from meshshift.core.mesh.hosts import resolve_host
+from meshshift.core.mesh.hosts import is_wildcard, resolve_host
 
 Protocol: TypeAlias = Literal["http", "tls", "tcp"]
+
+MESH = "mesh"
+"""The gateway that stands for all sidecars."""
+
+PUBLIC = "*"
+"""In `exportTo`: all namespaces."""
 
 _PROTOCOLS: tuple[Protocol, ...] = ("http", "tls", "tcp")
 _INT32_MAX = 2**31 - 1
@@ -56,6 +65,20 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """The conditions of a route that decide which listeners have it at all; those on single requests are left out."""
+
+    gateways: frozenset[str] = frozenset()
+    """Empty: those of the VirtualService."""
+    port: int | None = None
+    sni: frozenset[str] = frozenset()
+    subnets: frozenset[str] = frozenset()
+
+
+ALWAYS = Match()
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One entry of `spec.http`, `spec.tls` or `spec.tcp`; redirects, direct responses and delegates send nowhere."""
 
@@ -66,6 +89,23 @@ class Route:
     """It has conditions of its own, so it takes only some of the host's requests."""
     destinations: tuple[Destination, ...]
     mirrors: tuple[Mirror, ...] = ()
+    matches: tuple[Match, ...] = (ALWAYS,)
+    """At least one; the route takes what any of them takes."""
+    delegate: ObjectRef | None = None
+    """The VirtualService whose http routes stand here instead."""
+
+    @property
+    def in_mesh(self) -> tuple[Match, ...]:
+        """The matches that sidecars have."""
+        return tuple(each for each in self.matches if not each.gateways or MESH in each.gateways)
+
+    @property
+    def at_gateways(self) -> bool:
+        """Do any of its matches act at another gateway than the sidecars?"""
+        return any(each.gateways != {MESH} for each in self.matches)
+
+    def __str__(self) -> str:
+        return shown(self.name) if self.name else f"{self.protocol}[{self.index}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +117,35 @@ class VirtualService:
     hosts: frozenset[str]
     routes: tuple[Route, ...]
     defects: tuple[Problem, ...]
+    gateways: frozenset[str] = frozenset({MESH})
+    exported_to: frozenset[str] = frozenset({PUBLIC})
+    """Namespaces, or PUBLIC; never `.`, which is its own namespace."""
+    created: str = ""
+    """When it was created (RFC 3339 in UTC, to the second); empty for a manifest."""
 
     @property
     def mentions(self) -> frozenset[str]:
-        """Every fully qualified host that it speaks for or sends to: what a cache would index it by."""
+        """Every fully qualified host that it speaks for or sends to."""
         sent = {each.host for route in self.routes for each in route.destinations}
         return self.hosts | sent | {each.host for route in self.routes for each in route.mirrors}
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What a cache would index it by: the hosts it mentions, and the delegates it refers to (`delegate_key`).
+
+        A wildcard matters only where VirtualServices compete for a host, which is in the mesh.
+        """
+        hosts = (host for host in self.mentions if MESH in self.gateways or not is_wildcard(host))
+        return frozenset(hosts) | {delegate_key(each.delegate) for each in self.routes if each.delegate}
+
+    def is_seen_in(self, namespace: str) -> bool:
+        """Do the proxies of a namespace hear of it?"""
+        return bool(self.exported_to & {PUBLIC, namespace})
+
+
+def delegate_key(ref: ObjectRef) -> str:
+    """The key that a root is found by; it cannot be taken for a host."""
+    return f"{ref.namespace}/{ref.name}"
 
 
 def read_virtual_service(document: Document, cluster_domain: str) -> VirtualService:
@@ -104,22 +167,40 @@ def read_virtual_service(document: Document, cluster_domain: str) -> VirtualServ
                 defects.append(route)
             else:
                 routes.append(route)
-    hosts = member(spec, "hosts")
-    own_hosts = (host for host in (hosts if isinstance(hosts, list) else ()) if isinstance(host, str))
     return VirtualService(
         ref=ref,
         resource_version=resource_version(document),
-        hosts=frozenset(resolve_host(host, ref.namespace, cluster_domain) for host in own_hosts),
+        hosts=frozenset(resolve_host(each, ref.namespace, cluster_domain) for each in texts(spec, "hosts")),
         routes=tuple(routes),
         defects=tuple(defects),
+        gateways=frozenset(texts(spec, "gateways")) or frozenset({MESH}),
+        exported_to=exports(document),
+        created=text(member(document, "metadata", "creationTimestamp")),
     )
+
+
+def exports(document: Document) -> frozenset[str]:
+    """The namespaces that a VirtualService or a DestinationRule is exported to, PUBLIC for all of them.
+
+    `~` beside nothing else leaves none (`initVirtualServices` in Istio's pilot/pkg/model/push_context.go).
+    """
+    listed = texts(member(document, "spec"), "exportTo")
+    own = ref_of(document, "").namespace
+    return frozenset(own if each == "." else each for each in listed if each != "~") if listed else frozenset({PUBLIC})
+
+
+def texts(parent: object, name: str) -> list[str]:
+    """The strings of a list; whatever else is there is left out."""
+    listed = member(parent, name)
+    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
 
 
 def _read_route(ref: ObjectRef, protocol: Protocol, index: int, entry: object, cluster_domain: str) -> Route | Problem:
     place = f"spec.{protocol}[{index}]"
     if not isinstance(entry, dict):
         return _malformed(ref, place, entry, "write an object with a route")
-    listed = entry.get("route")
+    delegate = _read_delegate(ref, entry) if protocol == "http" else None
+    listed = None if delegate else entry.get("route")
     if listed is not None and not isinstance(listed, list):
         return _malformed(ref, f"{place}.route", listed, "write a list of destinations")
     destinations: list[Destination] = []
@@ -139,6 +220,29 @@ def _read_route(ref: ObjectRef, protocol: Protocol, index: int, entry: object, c
         matched=bool(entry.get("match")),
         destinations=tuple(destinations),
         mirrors=tuple(_read_mirrors(ref, entry, cluster_domain)),
+        matches=_read_matches(entry) or (ALWAYS,),
+        delegate=delegate,
+    )
+
+
+def _read_delegate(ref: ObjectRef, entry: Document) -> ObjectRef | None:
+    """The delegate is in the root's namespace unless another one is named."""
+    name = text(member(entry, "delegate", "name"))
+    namespace = text(member(entry, "delegate", "namespace")) or ref.namespace
+    return ObjectRef(ref.kind, namespace, name) if name else None
+
+
+def _read_matches(entry: Document) -> tuple[Match, ...]:
+    listed = entry.get("match")
+    return tuple(
+        Match(
+            gateways=frozenset(texts(each, "gateways")),
+            port=each["port"] if isinstance(each.get("port"), int) else None,
+            sni=frozenset(texts(each, "sniHosts")),
+            subnets=frozenset(texts(each, "destinationSubnets")),
+        )
+        for each in (listed if isinstance(listed, list) else ())
+        if isinstance(each, dict)
     )
 
 

@@ -7,10 +7,9 @@ percentage either when its share is exactly that, or when its whole numbers are 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 from meshshift.core.mesh.documents import ObjectRef, Target, shown
-from meshshift.core.mesh.virtual_service import Destination
+from meshshift.core.mesh.virtual_service import Destination, Protocol
 from meshshift.core.mesh.weights import normalise, split
 
 
@@ -27,10 +26,16 @@ class WeightedRoute:
     name: str | None
     target: Target
     destinations: tuple[Destination, ...]
-    protocol: Literal["http"] = "http"
+    protocol: Protocol = "http"
+    """The weights of `tls` and `tcp` act on connections."""
 
     def __str__(self) -> str:
-        return f"{self.owner} route {shown(self.name) if self.name else f'http[{self.index}]'}"
+        return f"{self.owner} route {shown(self.name) if self.name else f'{self.protocol}[{self.index}]'}"
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """The steps to the list of its destinations in the document."""
+        return "spec", self.protocol, self.index, "route"
 
     @property
     def pair(self) -> tuple[Destination, ...]:

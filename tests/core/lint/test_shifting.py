@@ -21,7 +21,7 @@ def test_routes_and_rules_that_cannot_be_used_are_errors() -> None:
     unfit = sound(virtual_services=(routed({"route": [to("v9")]}),), destination_rules=())
     routes, rule = shifting.unfit_mesh(unfit)
     assert {routes.severity, rule.severity} == {Severity.ERROR}
-    assert 'no http route sends to subset "v1"' in routes.message
+    assert 'no route sends to subset "v1"' in routes.message
     assert "no DestinationRule in namespace bookinfo" in rule.message
     assert not list(shifting.unfit_mesh(sound()))
 
@@ -52,10 +52,10 @@ def test_stable_has_to_be_there_before() -> None:
 
 
 def test_a_route_that_is_not_shifted_is_told_with_the_reason() -> None:
-    document = routed(SPLIT, tcp=[{"route": [to("v1")]}])
+    document = routed(SPLIT, tcp=[{"match": [{"port": 9000}], "route": [to("v2")]}])
     severity, about, message = said(shifting.skipped_route, sound(virtual_services=(document,)))
     assert (severity, about) == (Severity.WARNING, "VirtualService bookinfo/reviews")
-    assert message.endswith("stays as it is: only http routes are shifted")
+    assert message.startswith('route tcp[0] sends to subset "v2" alone and stays as it is')
     assert not list(shifting.skipped_route(sound()))
 
 

@@ -97,7 +97,9 @@ def virtual_services(draw: st.DrawFn, whole: st.SearchStrategy[int] | None = Non
     weights = whole if whole is not None else st.sampled_from((100, 100, 1, 3, 7, 60, 99, 101, 1000))
     spec: dict[str, Any] = {"hosts": ["reviews"], "http": draw(st.lists(http_routes(weights), min_size=1, max_size=3))}
     if draw(st.booleans()):
-        spec["tcp"] = [{"route": [{"destination": {"host": "reviews", "subset": "v1"}}]}]
+        spec["tcp"] = [{"match": [{"port": 9000}], "route": draw(destination_lists(weights))}]
+    if draw(st.booleans()):
+        spec["tls"] = [{"match": [{"sniHosts": ["reviews"]}], "route": draw(destination_lists(weights))}]
     metadata = {
         "name": draw(st.sampled_from(("reviews", "shop"))),
         "namespace": "bookinfo",

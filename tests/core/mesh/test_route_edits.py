@@ -16,6 +16,7 @@ from meshshift.core.mesh.weighted_route import WeightedRoute, at_percent, smalle
 from tests.core.mesh.sample_documents import TARGET, applied, is_ours, to, virtual_service, virtual_services
 
 percents = st.integers(0, 100)
+PROTOCOLS = ("http", "tls", "tcp")
 
 
 def routes_of(document: Document) -> tuple[WeightedRoute, ...]:
@@ -36,9 +37,21 @@ def at(document: Document, percent: int) -> Document:
     return applied(document, patches_for(document, percent))
 
 
-def weights(document: Document, index: int) -> dict[str | None, int]:
+Place = tuple[str, int]
+
+
+def place_of(route: WeightedRoute) -> Place:
+    return route.protocol, route.index
+
+
+def entries_at(document: Document, place: Place) -> list[Any]:
+    entries: list[Any] = document["spec"][place[0]][place[1]]["route"]
+    return entries
+
+
+def weights(document: Document, route: WeightedRoute) -> dict[str | None, int]:
     """Raw weights of one route: ours by subset, everybody else's under None."""
-    entries = document["spec"]["http"][index]["route"]
+    entries = entries_at(document, place_of(route))
     result: dict[str | None, int] = {"v1": 0, "v2": 0, None: 0}
     for entry in entries:
         subset = entry["destination"]["subset"] if is_ours(entry) else None
@@ -46,14 +59,14 @@ def weights(document: Document, index: int) -> dict[str | None, int]:
     return result
 
 
-def foreign_part(document: Document, edited: set[int], *, with_weights: bool) -> Document:
+def foreign_part(document: Document, edited: set[Place], *, with_weights: bool) -> Document:
     """The document without what an edit may touch."""
     rest = deepcopy(document)
-    for index in edited:
-        entries = [entry for entry in rest["spec"]["http"][index]["route"] if not is_ours(entry)]
+    for place in edited:
+        entries = [entry for entry in entries_at(rest, place) if not is_ours(entry)]
         for entry in () if with_weights else entries:
             entry.pop("weight", None)
-        rest["spec"]["http"][index]["route"] = entries
+        rest["spec"][place[0]][place[1]]["route"] = entries
     return rest
 
 
@@ -61,7 +74,7 @@ def foreign_part(document: Document, edited: set[int], *, with_weights: bool) ->
 def test_pair_weights_sum_to_their_share(document: Document, percent: int) -> None:
     after = at(document, percent)
     for route in routes_of(document):
-        old, new = weights(document, route.index), weights(after, route.index)
+        old, new = weights(document, route), weights(after, route)
         share = Fraction(100 * (old["v1"] + old["v2"]), sum(old.values()))
         pair = Fraction(100 * (new["v1"] + new["v2"]), sum(new.values()))
         assert abs(pair - share) < 1
@@ -73,7 +86,7 @@ def test_pair_weights_sum_to_their_share(document: Document, percent: int) -> No
 def test_canary_never_gets_more_than_the_step_allows(document: Document, percent: int) -> None:
     after = at(document, percent)
     for route in routes_of(document):
-        new = weights(after, route.index)
+        new = weights(after, route)
         assert 100 * new["v2"] <= percent * (new["v1"] + new["v2"])
         assert percent == 0 or new["v2"] > 0
         assert percent < 100 or new["v1"] == 0
@@ -84,20 +97,21 @@ def test_nothing_foreign_changes(document: Document, percent: int) -> None:
     untouched = deepcopy(document)
     after = at(document, percent)
     assert document == untouched
-    edited = {route.index for route in routes_of(document)}
+    routes = routes_of(document)
+    edited = {place_of(route) for route in routes}
     assert foreign_part(after, edited, with_weights=False) == foreign_part(document, edited, with_weights=False)
-    whole = {index for index in edited if sum(weights(document, index).values()) == 100}
-    for index in whole:
-        rest = [entry for entry in document["spec"]["http"][index]["route"] if not is_ours(entry)]
-        assert [entry for entry in after["spec"]["http"][index]["route"] if not is_ours(entry)] == rest
+    whole = [place_of(route) for route in routes if sum(weights(document, route).values()) == 100]
+    for place in whole:
+        rest = [entry for entry in entries_at(document, place) if not is_ours(entry)]
+        assert [entry for entry in entries_at(after, place) if not is_ours(entry)] == rest
 
 
 @given(virtual_services(), percents)
 def test_foreign_shares_stay_within_one_part_of_100(document: Document, percent: int) -> None:
     after = at(document, percent)
     for route in routes_of(document):
-        old, new = document["spec"]["http"][route.index]["route"], after["spec"]["http"][route.index]["route"]
-        totals = [sum(weights(each, route.index).values()) for each in (document, after)]
+        old, new = (entries_at(each, place_of(route)) for each in (document, after))
+        totals = [sum(weights(each, route).values()) for each in (document, after)]
         for before, now in zip(*([entry for entry in each if not is_ours(entry)] for each in (old, new)), strict=True):
             shares = [Fraction(100 * e.get("weight", 0), t) for e, t in zip((before, now), totals, strict=True)]
             assert abs(shares[0] - shares[1]) < 1
@@ -123,21 +137,22 @@ def test_there_and_back_restores_every_weight(document: Document, steps: list[in
         there = at(there, percent)
     back = at(there, 0)
     for route in routes_of(start):
-        assert weights(back, route.index) == weights(start, route.index)
-    had_canary = {route.index for route in routes_of(start) if route.has_canary}
-    tidy = applied(back, drop_canary_patches([each for each in routes_of(back) if each.index not in had_canary]))
-    for index, route in enumerate(start["spec"]["http"]):
-        only = route.get("route", ())
-        if len(only) == 1:
-            only[0].pop("weight", None)
-            tidy["spec"]["http"][index]["route"][0].pop("weight", None)
+        assert weights(back, route) == weights(start, route)
+    had_canary = {place_of(route) for route in routes_of(start) if route.has_canary}
+    tidy = applied(back, drop_canary_patches([each for each in routes_of(back) if place_of(each) not in had_canary]))
+    for protocol in PROTOCOLS:
+        for index, route in enumerate(start["spec"].get(protocol, ())):
+            only = route.get("route", ())
+            if len(only) == 1:
+                only[0].pop("weight", None)
+                tidy["spec"][protocol][index]["route"][0].pop("weight", None)
     assert _without_zeros(tidy) == _without_zeros(start)
 
 
 def _without_zeros(document: Document) -> Document:
     """A weight of 0 may be left out: the same document to Istio."""
     bare = deepcopy(document)
-    for route in bare["spec"]["http"]:
+    for route in (route for protocol in PROTOCOLS for route in bare["spec"].get(protocol, ())):
         for entry in route.get("route", ()):
             if not entry.get("weight", 0):
                 entry.pop("weight", None)
@@ -173,9 +188,10 @@ def test_patch_refuses_a_moved_destination(document: Document, percent: int, edi
     (patch, *_) = patches_for(document, percent) or (None,)
     assume(patch is not None)
     assert patch is not None
-    touched = sorted({int(each["path"].split("/")[3]) for each in patch.operations if each["path"].startswith("/spec")})
+    written = [each["path"].split("/") for each in patch.operations if each["path"].startswith("/spec")]
+    protocol, index = data.draw(st.sampled_from(sorted({(steps[2], int(steps[3])) for steps in written})))
     moved = deepcopy(document)
-    edit(moved["spec"]["http"], data.draw(st.sampled_from(touched)))
+    edit(moved["spec"][protocol], index)
     stored = deepcopy(moved)
     with pytest.raises(jsonpatch.JsonPatchException):
         jsonpatch.apply_patch(moved, list(patch.operations))
