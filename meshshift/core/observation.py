@@ -111,7 +111,8 @@ class Observation:
 
     `telemetry` is None when no window was due; `warm` holds the windows before the run while it has not learned yet.
     `answers` is None when no query was due.
-    `service_exists` is False when the Service named by the spec is not there.
+    `service_exists` is False when the Service named by the spec is not there, `service_selects` when it has
+    no selector.
     `deleted_since` is when the TrafficShift was deleted, None while it is not.
     `rival` is another TrafficShift (namespace/name) of the same service that goes first.
     """
@@ -130,6 +131,7 @@ class Observation:
     telemetry: Tick | NoData | BadData | TelemetryFailure | None = None
     warm: tuple[Tick, ...] = ()
     answers: Answers | None = None
+    service_selects: bool = True
     rival: str | None = None
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from meshshift.core.mesh.documents import member
 from meshshift.core.telemetry import Arm
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ def ready_since(pod: Document) -> float | None:
         if condition.get("type") == "Ready" and condition.get("status") == "True":
             return _instant(condition.get("lastTransitionTime"))
     return None
+
+
+def selector_of(service: object) -> dict[str, str]:
+    """The labels that a Service selects its pods by; empty if it selects none, or says nothing that can be read."""
+    selector = member(service, "spec", "selector")
+    if not isinstance(selector, dict) or not all(isinstance(value, str) for value in selector.values()):
+        return {}
+    return dict(selector)
 
 
 def arm_of(pods: Iterable[Document]) -> Arm:

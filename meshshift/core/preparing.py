@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from meshshift.core import words
 from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.drift import one_weight, selector
+from meshshift.core.groundwork import unfit
 from meshshift.core.judge import Evidence
 from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
 from meshshift.core.mesh.documents import Problem, Reason, shown
@@ -66,7 +67,7 @@ def preparing(look: Look) -> Decision | None:
     """Everything between the start of a run and its first step."""
     if look.run.phase is not Phase.PENDING:
         return None
-    for rule in (_already_there, _add_subset, _unready, _unlearned):
+    for rule in (_already_there, unfit, _add_subset, _unready, _unlearned):
         decision = rule(look)
         if decision is not None:
             return decision

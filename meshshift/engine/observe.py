@@ -22,7 +22,7 @@ from meshshift.core.observation import (
     TelemetryFailure,
     Timing,
 )
-from meshshift.core.pods import arm_of, ready_since
+from meshshift.core.pods import arm_of, ready_since, selector_of
 from meshshift.core.run import Phase
 from meshshift.core.telemetry import Arm, BadData, NoData, Tick, difference
 from meshshift.core.template import Facts, Unknown, render
@@ -99,6 +99,7 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
         command=subject.command,
         run=subject.run,
         service_exists=service is not None,
+        service_selects=bool(selector_of(service)),
         mesh=mesh,
         endpoints=pods.endpoints,
         telemetry=reading,
@@ -129,7 +130,7 @@ def _mesh(subject: Subject, world: World) -> MeshView:
 
 def _pods(subject: Subject, world: World, mesh: MeshView, service: Document | None) -> _Pods:
     """The pods behind the Service that belong to either subset, as Istio would select them."""
-    selector = ((service or {}).get("spec") or {}).get("selector") or {}
+    selector = selector_of(service)
     groups: list[list[dict[str, Any]]] = []
     for arm, labels in ((subject.effective.stable, mesh.stable_labels), (subject.effective.canary, mesh.canary_labels)):
         wanted: Mapping[str, str] = labels if labels is not None else arm.labels

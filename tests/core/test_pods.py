@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from meshshift.core.pods import arm_of, ready_since, workload
+from meshshift.core.pods import arm_of, ready_since, selector_of, workload
 
 
 def pod(
@@ -44,3 +44,19 @@ def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
     unready = pod()
     unready["status"]["conditions"][0]["status"] = "False"
     assert ready_since(unready) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "labels"),
+    [
+        ({"selector": {"app": "reviews"}}, {"app": "reviews"}),
+        ({"selector": {}}, {}),
+        ({"selector": None}, {}),
+        ({"selector": "app=reviews"}, {}),
+        ({"selector": {"app": 7}}, {}),
+        ({"type": "ExternalName"}, {}),
+        (None, {}),
+    ],
+)
+def test_a_service_selects_by_labels_or_not_at_all(spec: object, labels: dict[str, str]) -> None:
+    assert selector_of({"metadata": {"name": "reviews"}, "spec": spec}) == labels

@@ -39,7 +39,9 @@ class Reason(StrEnum):
     SUBSET_HIDDEN = "SubsetHidden"
     SUBSET_LABELS_DIFFER = "SubsetLabelsDiffer"
     SUBSET_NOT_FOUND = "SubsetNotFound"
+    SUBSETS_OVERLAP = "SubsetsOverlap"
     SERVICE_NOT_FOUND = "ServiceNotFound"
+    SERVICE_UNSELECTIVE = "ServiceWithoutSelector"
     INVALID_SPEC = "InvalidSpec"
     CHECKPOINT_UNREADABLE = "CheckpointUnreadable"
 
