@@ -16,6 +16,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from meshshift.core.plain_text import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
@@ -66,7 +68,10 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         first = ("ts", "level", "logger", "msg")
         ordered = {name: line[name] for name in first} | line
-        return json.dumps({name: _plain(value) for name, value in ordered.items()}, default=str, ensure_ascii=False)
+        plain = {name: _plain(value) for name, value in ordered.items()}
+        text = json.dumps(plain, default=str, ensure_ascii=False)
+        # Half a surrogate pair cannot be written, and a direction mark acts on whoever reads the raw line.
+        return text if text.isprintable() else json.dumps(plain, default=str)
 
 
 class TextFormatter(logging.Formatter):
@@ -78,7 +83,7 @@ class TextFormatter(logging.Formatter):
         namespace, name = rest.pop("namespace", None), rest.pop("name", None)
         subject = f"{namespace}/{name}" if namespace and name else namespace or name or record.name
         told = f" ({' '.join(f'{field}={value}' for field, value in rest.items())})" if rest else ""
-        line = _one_line(f"{_instant(record)} {record.levelname:<7} {subject}: {record.getMessage()}{told}")
+        line = one_line(f"{_instant(record)} {record.levelname:<7} {subject}: {record.getMessage()}{told}")
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -105,8 +110,3 @@ def _instant(record: logging.LogRecord) -> str:
 def _plain(value: object) -> object:
     """JSON has no infinity."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _one_line(text: str) -> str:
-    """The text with every character that a terminal would act on shown as an escape."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from meshshift.core.plain_text import one_line
 from meshshift.core.run import Phase  # noqa: TC001 -- pydantic reads annotations at run time
 
 MAX_HISTORY = 20
@@ -30,8 +31,9 @@ def rfc3339(instant: float) -> str:
 
 
 def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
-    """`text` in at most `limit` characters; the cut is shown."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """`text` in at most `limit` characters, all of them printable; the cut is shown."""
+    line = one_line(text[:limit])
+    return line if len(text) <= limit and len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _cut(limit: int) -> BeforeValidator:

@@ -225,7 +225,7 @@ def _conditions(decision: Decision, generation: int, now: float) -> tuple[Condit
             type=kind,
             status=status,
             reason=decision.reason,
-            message=decision.message if status == "True" or kind == "Ready" else "",
+            message=shorten(decision.message) if status == "True" or kind == "Ready" else "",
             last_transition_time=rfc3339(now),
             observed_generation=generation,
         )

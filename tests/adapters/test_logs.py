@@ -77,6 +77,14 @@ def test_one_record_is_one_line_whatever_it_says(formatter: logging.Formatter, m
     assert len(line.splitlines() if isinstance(formatter, TextFormatter) else line.split("\n")) == 1
 
 
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_what_cannot_be_written_or_turns_the_text_is_an_escape(formatter: logging.Formatter) -> None:
+    line = formatter.format(record("\ud800 \u202e \u200b ü"))
+    assert "ü" in line or "\\u00fc" in line
+    assert line.isprintable()
+    assert line.encode()
+
+
 @example(message="", value=float("inf"))
 @example(message="", value=float("nan"))
 @given(message=st.text(), value=st.floats() | st.text() | st.binary() | st.none())

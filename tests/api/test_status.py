@@ -75,6 +75,12 @@ def test_a_long_message_is_cut_where_it_is_made() -> None:
     assert shorten("short") == "short"
 
 
+def test_no_sentence_can_act_on_a_terminal_or_outgrow_its_field() -> None:
+    assert shorten("a\x1b[2J\nb\u202ec") == "a\\x1b[2J\\nb\\u202ec"
+    assert len(shorten("\n" * 10**6)) == 1024
+    assert shorten("\n" * 600).endswith("…")
+
+
 def test_a_number_that_cannot_be_had_is_absent() -> None:
     evidence = EvidenceStatus(indicator="latency", requests_needed=float("inf"), worse=float("nan"))
     wire = StatusModel(evidence=(evidence,)).to_wire()
