@@ -32,6 +32,7 @@ from meshshift.core.restoring import restoring
 from meshshift.core.run import Hold, Phase, Run
 from meshshift.core.spec import OnDelete
 from meshshift.core.telemetry import BadData, Tick
+from meshshift.core.ticks import last_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ def _learn(observation: Observation) -> Run | None:
     """Add what telemetry brought to the run's evidence, each window once, with what was known before it.
 
     If what cannot be read is at the beginning of the window, no later end will mend it: after two intervals in which it
-    held the shift it is passed over.
+    held the shift it is passed over, up to a window that is due at once: without a fresh one nothing may rise.
     """
     run, tick = observation.run, observation.telemetry
     if run is None or run.phase.ended:
@@ -80,7 +81,7 @@ def _learn(observation: Observation) -> Run | None:
         return replace(run, deficit=deficit, evidence=evidence, checks=checks)
     latest = observation.now - observation.timing.lag
     if isinstance(tick, BadData) and latest - run.evidence.until > 2 * run.spec.analysis.judge.interval:
-        return replace(run, evidence=run.evidence.skip_to(latest))
+        return replace(run, evidence=run.evidence.skip_to(last_window(run.spec.analysis.judge.interval, latest).start))
     return run
 
 

@@ -36,6 +36,12 @@ def due_window(until: float, interval: float, now: float, lag: float) -> Window 
     return Window(until, end) if end >= _end_after(until, interval) else None
 
 
+def last_window(interval: float, instant: float) -> Window:
+    """The last whole window before `instant`."""
+    end = math.floor(instant / interval) * interval
+    return Window(end - interval, end)
+
+
 def warm_windows(interval: float, now: float, lag: float) -> tuple[Window, ...]:
     """The last whole windows before `now`, oldest first."""
     last = math.floor((now - lag) / interval)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshshift.core.ticks import WARM_WINDOWS, due_window, next_tick, warm_windows
+from meshshift.core.ticks import WARM_WINDOWS, due_window, last_window, next_tick, warm_windows
 
 INSTANTS = st.floats(1e9, 2e9)
 INTERVALS = st.sampled_from([1.0, 2.0, 5.0, 15.0, 60.0])
@@ -46,3 +46,11 @@ def test_windows_before_a_run_are_whole_and_adjacent() -> None:
     assert [window.end - window.start for window in windows] == [15.0] * WARM_WINDOWS
     assert all(a.end == b.start for a, b in pairwise(windows))
     assert windows[-1].end <= 1_000_000_007.0 - 15.0
+
+
+@given(now=INSTANTS, interval=INTERVALS, lag=LAGS)
+def test_evidence_that_is_passed_over_up_to_the_last_window_has_that_window_due(
+    now: float, interval: float, lag: float
+) -> None:
+    last = last_window(interval, now - lag)
+    assert due_window(last.start, interval, now, lag) == last

@@ -432,3 +432,16 @@ def test_a_service_that_has_just_begun_is_learned_from_first() -> None:
     assert (simulation.phase, simulation.weight) == ("Pending", 0)
     simulation.run(60, until=at_weight(5))
     assert simulation.weight == 5
+
+
+def test_a_look_between_the_windows_raises_nothing_while_counters_are_not_numbers() -> None:
+    simulation = begun()
+    simulation.run(100, until=at_weight(5))
+    simulation.command("pause")
+    simulation.run(20)
+    simulation.traffic.counts["v1", "200"] = float("nan")
+    simulation.run(30)
+    for _ in range(10):
+        simulation.command("resume")
+        simulation.run(1)
+    assert simulation.weight == 5, simulation.status["message"]
