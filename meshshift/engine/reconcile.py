@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from meshshift.engine.world import Document, Key, World
 
 FINALIZER = "meshshift.io/traffic"
+ANNOUNCE_AGAIN = 15.0
+"""Seconds until an Event that could not be written is tried again, at the latest."""
 REFUSED_AGAIN = 30.0
 """Seconds until an edit that the API server refused is tried again."""
 ANNOUNCE_WITHIN = 600.0
@@ -95,11 +97,11 @@ class Reconciler:
         except Refused as refusal:
             return await self._tell_refusal(key, shift, observation, decision, checkpoint, refusal)
         await self._settle_command(shift)
-        await self._announce(key, shift)
+        told = await self._announce(key, shift)
         if decision.release:
             await self.cluster.remove_finalizer(shift)
             return None
-        return decision.again
+        return decision.again if told else min(decision.again, ANNOUNCE_AGAIN)
 
     async def _decide(
         self, shift: Document, previous: StatusModel, now: float
@@ -210,10 +212,10 @@ class Reconciler:
             self.world.shifts.put(await self.cluster.remove_command(shift, raw))
             self._taken_off[key_of(shift)] = command
 
-    async def _announce(self, key: Key, shift: Document) -> None:
+    async def _announce(self, key: Key, shift: Document) -> bool:
         """Every turn in the history becomes one Event; the name makes a repetition the same one.
 
-        An Event that could not be written holds nothing up: the next pass finds it missing.
+        An Event that could not be written holds nothing up: False then, and the next pass finds it missing.
         """
         done = self._announced.setdefault(key, set())
         uid = shift["metadata"].get("uid", "")
@@ -228,9 +230,10 @@ class Reconciler:
                     shift, name=name, warning=warning, reason=entry.reason, message=entry.message, at=entry.at
                 )
             except ApiFailure:
-                return
+                return False
             self.journal.turned(key, entry.reason, entry.message)
             done.add(name)
+        return True
 
     async def _refresh_shift(self, key: Key) -> None:
         try:
