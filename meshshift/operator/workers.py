@@ -42,22 +42,26 @@ class Workers:
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            key, waited = await self.queue.take()
-            self.gauge.dequeued(waited)
-            started = time.monotonic()
-            error: Exception | None = None
-            try:
-                again = await self.reconciler.reconcile(key)
-            except Exception as failure:  # noqa: BLE001 - told apart below; no failure of one shift may stop the others
-                error = failure
-                self._after_failure(key, failure)
-            else:
-                self.queue.forgive(key)
-                if again is not None:
-                    self.queue.add(key, again)
-            finally:
-                self.gauge.reconciled(time.monotonic() - started, error)
-                self.queue.done(key)
+            await self.turn()
+
+    async def turn(self) -> None:
+        """Wait for the next key that is due and look at it once."""
+        key, waited = await self.queue.take()
+        self.gauge.dequeued(waited)
+        started = time.monotonic()
+        error: Exception | None = None
+        try:
+            again = await self.reconciler.reconcile(key)
+        except Exception as failure:  # noqa: BLE001 - told apart below; no failure of one shift may stop the others
+            error = failure
+            self._after_failure(key, failure)
+        else:
+            self.queue.forgive(key)
+            if again is not None:
+                self.queue.add(key, again)
+        finally:
+            self.gauge.reconciled(time.monotonic() - started, error)
+            self.queue.done(key)
 
     def _after_failure(self, key: Key, failure: Exception) -> None:
         where = fields(namespace=key[0], name=key[1])

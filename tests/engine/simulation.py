@@ -211,7 +211,10 @@ class Mesh:
 
     async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> None:
         self._moment("event", "before")
-        self.events.setdefault(name, (reason, message))
+        if name not in self.events:
+            self.events[name] = reason, message
+            event = {"kind": "Event", "metadata": {"name": name}, "reason": reason, "message": message}
+            self.told("ADDED", {**event, "firstTimestamp": at})
         self._moment("event", "after")
 
 
@@ -318,7 +321,7 @@ class Simulation:
         return {
             each["destination"]["subset"]: weight / total
             for each, weight in zip(destinations, weights, strict=True)
-            if weight
+            if weight and "subset" in each["destination"]
         }
 
     def run(self, seconds: float, *, until: Callable[[Simulation], bool] | None = None) -> None:

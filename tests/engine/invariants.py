@@ -1,0 +1,344 @@
+"""What has to hold whatever goes wrong, as functions of what happened.
+
+A `History` is what an eyewitness at the API server has seen: what the mesh said in every second and after every change
+(`Sight`), and every write of the controller with the object before and after it (`Write`).  An invariant reads a
+history and returns the sentences that describe how it was broken, none if it held.  Nothing here looks into the engine
+but for the checkpoint, which tells the step that was persisted.
+
+A controller can only know what its watches have told it.  So where an invariant speaks of pods, subsets or weights, it
+asks what was true at some instant since the controller's caches were last complete (`Write.as_of`): a look that was
+true then excuses an act, a look that never was true does not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from meshshift.core.run import Phase, Run
+from meshshift.core.spec import SetWeight
+from meshshift.engine.checkpoint import decode
+
+Document = dict[str, Any]
+STABLE, CANARY = "v1", "v2"
+COMMAND = "meshshift.io/command"
+FINALIZER = "meshshift.io/traffic"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The world at the unix time `at`.
+
+    `percent` is the canary's part of the pair's traffic, None without a route.  `subset`: is the canary's in the
+    DestinationRule?  `ready` counts the canary's ready pods.
+    """
+
+    at: float
+    percent: float | None
+    subset: bool
+    ready: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of the controller that was carried out.
+
+    `shift` is the TrafficShift as stored then (empty once it is gone).  `as_of` is the instant at which the caches that
+    it was decided on were complete, by kind.  `blind`: the last reading of Prometheus had failed.
+    """
+
+    at: float
+    call: str
+    before: Document
+    after: Document
+    shift: Document = field(default_factory=dict)
+    as_of: Mapping[str, float] = field(default_factory=dict)
+    blind: bool = False
+
+
+@dataclass
+class History:
+    """Everything that was seen, in order; `orders` are people's commands, `events` what was told as Events."""
+
+    settle: float = 2.0
+    sights: list[Sight] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    orders: list[tuple[float, str]] = field(default_factory=list)
+    events: list[tuple[str, str, str]] = field(default_factory=list)
+    last: Document = field(default_factory=dict)
+
+    def seen(self, since: float, until: float) -> Iterator[Sight]:
+        """What was true at some instant of a span: the last sight before it counts as well."""
+        before = None
+        for sight in self.sights:
+            if sight.at > until:
+                break
+            if sight.at < since:
+                before = sight
+                continue
+            if before is not None:
+                yield before
+                before = None
+            yield sight
+        if before is not None:
+            yield before
+
+
+def routes(document: Document) -> list[Document]:
+    """The destinations of the one route."""
+    found: list[Document] = document["spec"]["http"][-1]["route"] if document else []
+    return found
+
+
+def weights(document: Document) -> dict[str, int]:
+    """Weights by subset, by host where there is none; a single destination has everything."""
+    found = routes(document)
+    if len(found) == 1 and "weight" not in found[0]:
+        return {_name(found[0]): 100}
+    return {_name(each): each.get("weight", 0) for each in found}
+
+
+def percent(document: Document) -> float | None:
+    """The canary's part of the pair's traffic, None without a route."""
+    found = weights(document)
+    pair = found.get(STABLE, 0) + found.get(CANARY, 0)
+    return 100 * found.get(CANARY, 0) / pair if pair else None
+
+
+def _name(destination: Document) -> str:
+    return str(destination["destination"].get("subset") or destination["destination"]["host"])
+
+
+@lru_cache(maxsize=4096)
+def _run(checkpoint: str) -> Run:
+    return decode(checkpoint, "bookinfo").run
+
+
+def run_of(shift: Document) -> Run | None:
+    """The run as persisted in the shift."""
+    checkpoint = (shift.get("status") or {}).get("checkpoint")
+    return _run(checkpoint) if checkpoint else None
+
+
+def _raises(history: History) -> Iterator[tuple[Write, float, float]]:
+    """Our writes that give the canary more than it had."""
+    for write in history.writes:
+        if write.call == "patch VirtualService":
+            before, after = percent(write.before), percent(write.after)
+            if after is not None and after > (before or 0.0):
+                yield write, before or 0.0, after
+
+
+def _states(history: History) -> Iterator[tuple[Write, Document, Document]]:
+    """Our writes of a status: what it said before and says now."""
+    for write in history.writes:
+        if write.call == "status":
+            yield write, write.before.get("status") or {}, write.after["status"]
+
+
+def weights_of_the_pair_keep_their_share(history: History) -> list[str]:
+    """Stable and canary together keep the share of the route that they had, all of it if nobody else is on it."""
+    found = []
+    for write in history.writes:
+        if write.call == "patch VirtualService":
+            shares = []
+            for document in (write.before, write.after):
+                parts = weights(document)
+                shares.append((parts.get(STABLE, 0) + parts.get(CANARY, 0)) / sum(parts.values()))
+            if abs(shares[0] - shares[1]) > 1e-9 or sum(weights(write.after).values()) != 100:
+                found.append(f"{write.at}: {weights(write.before)} became {weights(write.after)}")
+    return found
+
+
+def the_canary_never_gets_more_than_its_step_allows(history: History) -> list[str]:
+    """After our write the canary has at most the weight of the step that was persisted before."""
+    found = []
+    for write, before, after in _raises(history):
+        run = run_of(write.shift)
+        if run is None:
+            found.append(f"{write.at}: {before} became {after}% without a run")
+            continue
+        begun = [step.percent for step in run.spec.steps[: run.step + 1] if isinstance(step, SetWeight)]
+        allowed = begun[-1] if begun else 0
+        if after > allowed or after > run.desired:
+            found.append(f"{write.at}: {after}% where step {run.step} allows {allowed}% and {run.desired}% was intended")
+    return found
+
+
+def no_increase_after_a_regression_was_proven(history: History) -> list[str]:
+    """Once a run was turned back, or is held for a regression, neither its intent nor its weight rises."""
+    found = []
+    turned: dict[str, float] = {}
+    for write in history.writes:
+        run = run_of(write.shift if write.call != "status" else write.after)
+        if run is None:
+            continue
+        if write.call == "patch VirtualService" and run.id in turned:
+            before, after = percent(write.before) or 0.0, percent(write.after) or 0.0
+            if after > max(before, 0.0) and after > turned[run.id]:
+                found.append(f"{write.at}: {before}% became {after}% after the run was turned back")
+        if run.phase is Phase.ROLLING_BACK or run.hold == "Regression":
+            turned[run.id] = min(turned.get(run.id, 100.0), float(run.desired))
+        elif run.outcome is None:
+            turned.pop(run.id, None)
+    return found
+
+
+def no_increase_after_an_abort(history: History) -> list[str]:
+    """Once a person has said abort, the canary gets no more than was intended at that instant."""
+    found = []
+    for at, order in history.orders:
+        if order != "abort":
+            continue
+        shift = next((write.shift for write in reversed(history.writes) if write.at <= at), {})
+        run = run_of(shift)
+        if run is None:
+            continue
+        present = [sight.percent or 0.0 for sight in history.sights if sight.at <= at]
+        most = max(float(run.desired), present[-1] if present else 0.0)
+        later = min((when for when, _ in history.orders if when > at), default=float("inf"))
+        for write, before, after in _raises(history):
+            # A pass that had persisted its intent when the order came may still be writing it down.
+            if at < write.at < later and after > most and run_of(write.shift) is not None:
+                now = run_of(write.shift)
+                if now is not None and now.id == run.id:
+                    found.append(f"{write.at}: {before}% became {after}% although abort was said at {at}")
+    return found
+
+
+def no_increase_while_prometheus_cannot_be_read(history: History) -> list[str]:
+    """Unless a person asked for it, nothing rises while the last reading of Prometheus had failed."""
+    if any(order.startswith("promote") for _, order in history.orders):
+        return []
+    found = []
+    for write, before, after in _states(history):
+        was, now = (each.get("weights", {}).get("desired", 0) for each in (before, after))
+        if write.blind and now > was:
+            found.append(f"{write.at}: {was}% became {now}% in blindness: {after['message']}")
+    found += [
+        f"{write.at}: {before}% became {after}% in blindness" for write, before, after in _raises(history) if write.blind
+    ]
+    return found
+
+
+def no_weight_reaches_a_subset_that_is_missing(history: History) -> list[str]:
+    """Whoever gets weight is in the DestinationRule."""
+    return [
+        f"{write.at}: {before}% became {after}% without subset {CANARY}"
+        for write, before, after in _raises(history)
+        if not any(sight.subset for sight in history.seen(write.as_of["DestinationRule"], write.at))
+    ]
+
+
+def no_weight_reaches_a_subset_that_is_unsettled(history: History) -> list[str]:
+    """Between our adding of a subset and the first weight on it lies the time that it needs to reach every proxy."""
+    found = []
+    added = None
+    for write in history.writes:
+        if write.call in {"patch DestinationRule", "create DestinationRule"}:
+            had = CANARY in subsets(write.before)
+            added = write.at if CANARY in subsets(write.after) and not had else added
+        elif write.call == "patch VirtualService":
+            rose = (percent(write.after) or 0.0) > (percent(write.before) or 0.0)
+            if rose and added is not None and write.at < added + history.settle:
+                found.append(f"{write.at}: weight {write.at - added:g} s after the subset was added")
+    return found
+
+
+def subsets(rule: Document) -> set[str]:
+    """The names of the subsets in a DestinationRule."""
+    return {each["name"] for each in rule["spec"].get("subsets", [])} if rule else set()
+
+
+def no_weight_reaches_a_subset_without_ready_pods(history: History) -> list[str]:
+    """Whoever gets more weight has a ready pod."""
+    return [
+        f"{write.at}: {before}% became {after}% without a ready pod since {write.as_of['Pod']}"
+        for write, before, after in _raises(history)
+        if not any(sight.ready for sight in history.seen(write.as_of["Pod"], write.at))
+    ]
+
+
+def nothing_foreign_changes(history: History) -> list[str]:
+    """A write changes what is ours to change, and nothing else of the object."""
+    return [
+        f"{write.at}: {write.call} changed more than its own: {_foreign(write.before)} became {_foreign(write.after)}"
+        for write in history.writes
+        if write.before and write.after and _foreign(write.before) != _foreign(write.after)
+    ]
+
+
+def _foreign(document: Document) -> Document:
+    """The object without what is ours."""
+    volatile = {"resourceVersion", "generation", "managedFields"}
+    metadata = {name: value for name, value in document["metadata"].items() if name not in volatile}
+    rest = {name: value for name, value in document.items() if name not in {"metadata", "status"}}
+    if document["kind"] == "TrafficShift":
+        metadata["finalizers"] = [each for each in metadata.get("finalizers", []) if each != FINALIZER]
+        metadata["annotations"] = {k: v for k, v in metadata.get("annotations", {}).items() if k != COMMAND}
+    if document["kind"] == "VirtualService":
+        *others, ours = document["spec"]["http"]
+        left = [each if _name(each) not in {STABLE, CANARY} else {**each, "weight": 0} for each in ours["route"]]
+        left = [each for each in left if _name(each) != CANARY]
+        rest["spec"] = {**document["spec"], "http": [*others, {**ours, "route": left}]}
+    if document["kind"] == "DestinationRule":
+        kept = [each for each in document["spec"].get("subsets", []) if each["name"] != CANARY]
+        rest["spec"] = {**document["spec"], "subsets": kept}
+    return {"metadata": metadata, **rest}
+
+
+def the_status_claims_only_what_the_mesh_says(history: History) -> list[str]:
+    """The weight that is shown was in the mesh, and an end is only told once the mesh is there."""
+    found = []
+    for write, before, after in _states(history):
+        sights = list(history.seen(write.as_of["VirtualService"], write.at))
+        true = {None if sight.percent is None else round(sight.percent, 2) for sight in sights}
+        shown = after.get("weights", {}).get("observed")
+        if shown is not None and round(shown, 2) not in true:
+            found.append(f"{write.at}: shows {shown}% where the mesh said {true}")
+        if after["phase"] == before.get("phase"):
+            continue
+        if after["phase"] == "Succeeded" and 100.0 not in true:
+            found.append(f"{write.at}: Succeeded where the mesh said {true}")
+        if after["phase"] == "RolledBack" and not {0.0, None} & true:
+            found.append(f"{write.at}: RolledBack where the mesh said {true}")
+    return found
+
+
+def every_turn_is_told_as_an_event(history: History) -> list[str]:
+    """Every entry that ever stood in the history of a shift that is still there has its Event, and one only."""
+    if not history.last:
+        return []
+    turns = {
+        (entry["at"], entry["phase"], entry["reason"], entry.get("weight")): (
+            entry["at"],
+            entry["reason"],
+            entry["message"],
+        )
+        for _, _, after in _states(history)
+        for entry in after.get("history", [])
+    }
+    wanted, told = Counter(turns.values()), Counter(history.events)
+    return [
+        *(f"no Event tells of {turn}" for turn in wanted - told),
+        *(f"told too often: {turn}" for turn in told - wanted),
+    ]
+
+
+Invariant = Callable[[History], list[str]]
+INVARIANTS: tuple[Invariant, ...] = (
+    weights_of_the_pair_keep_their_share,
+    the_canary_never_gets_more_than_its_step_allows,
+    no_increase_after_a_regression_was_proven,
+    no_increase_after_an_abort,
+    no_increase_while_prometheus_cannot_be_read,
+    no_weight_reaches_a_subset_that_is_missing,
+    no_weight_reaches_a_subset_that_is_unsettled,
+    no_weight_reaches_a_subset_without_ready_pods,
+    nothing_foreign_changes,
+    the_status_claims_only_what_the_mesh_says,
+    every_turn_is_told_as_an_event,
+)

@@ -1,0 +1,294 @@
+"""What happens to a shift, faults apart: good and bad canaries, people's commands, things that vanish.
+
+A story names every end that is right for it.  Where an instant decides (an abort that may come after the promotion),
+both ends are right; a canary that is bad from the start has one end only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from meshshift.core.telemetry import Series
+from tests.engine.simulation import Behaviour, Simulation, pod, route, rule
+
+if TYPE_CHECKING:
+    from tests.engine.faults import Disturbed
+
+Act = Callable[[Any], None]
+LABELS = {"subset": "v2", "labels": {"version": "v2"}}
+BACK, THERE = "RolledBack@0", "Succeeded@100"
+
+
+@dataclass(frozen=True)
+class Story:
+    """A shift's spec, its world, what people do at which second, and the ends that are right."""
+
+    name: str
+    ends: frozenset[str]
+    spec: dict[str, Any] = field(default_factory=dict)
+    arrange: Act = lambda simulation: None
+    script: tuple[tuple[float, Act], ...] = ()
+
+    @property
+    def instants(self) -> list[float]:
+        """When something happens."""
+        return [at for at, _ in self.script]
+
+
+def bookinfo(simulation: Simulation, weights: dict[str, int | None] | None = None) -> None:
+    """reviews with v1 serving and v2 ready."""
+    mesh = simulation.mesh
+    mesh.put({"kind": "Service", "metadata": {"name": "reviews"}, "spec": {"selector": {"app": "reviews"}}})
+    mesh.put(pod("v1"))
+    mesh.put(pod("v2"))
+    mesh.put(rule("v1", "v2"))
+    mesh.put(route(weights or {"v1": 100, "v2": 0}))
+
+
+def shared(simulation: Simulation) -> None:
+    """A fifth of the traffic goes somewhere else, by a destination, a rule and a comment that are not ours."""
+    bookinfo(simulation, {"v1": 80, "v2": 0})
+
+    def change(service: dict[str, Any]) -> None:
+        service["metadata"]["annotations"] = {"team": "reviews"}
+        service["spec"]["http"].insert(0, {"match": [{"uri": {"prefix": "/old"}}], "redirect": {"uri": "/new"}})
+        service["spec"]["http"][-1]["route"].append({"destination": {"host": "legacy"}, "weight": 20})
+
+    simulation.mesh.edit("VirtualService", "reviews", change)
+
+
+def failing(simulation: Simulation) -> None:
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.3)
+
+
+def slow(simulation: Simulation) -> None:
+    simulation.traffic.versions["v2"] = Behaviour(slow=0.4)
+
+
+def unreachable(simulation: Simulation) -> None:
+    simulation.traffic.versions["v2"] = Behaviour(unreachable=1.0)
+
+
+def without_subset(simulation: Simulation) -> None:
+    bookinfo(simulation)
+    simulation.mesh.put(rule("v1"))
+    simulation.mesh.put(route({"v1": None}))
+
+
+def without_objects(simulation: Simulation) -> None:
+    bookinfo(simulation)
+    for kind in ("VirtualService", "DestinationRule"):
+        simulation.mesh.remove(kind, "reviews")
+
+
+def both(*acts: Act) -> Act:
+    """One after the other."""
+
+    def act(simulation: Simulation) -> None:
+        for each in acts:
+            each(simulation)
+
+    return act
+
+
+def say(text: str) -> Act:
+    return lambda simulation: simulation.command(text)
+
+
+def delete(simulation: Simulation) -> None:
+    if simulation.exists:
+        simulation.delete()
+
+
+def retarget(simulation: Simulation) -> None:
+    steps = {"canary": {"steps": [{"setWeight": 10}], "minStepDuration": "10s"}}
+    simulation.mesh.edit("TrafficShift", "reviews", lambda document: document["spec"].update(strategy=steps))
+
+
+def ready(value: bool) -> Act:
+    def act(simulation: Simulation) -> None:
+        simulation.mesh.put(pod("v2", ready=value))
+
+    return act
+
+
+def lose_pod(simulation: Simulation) -> None:
+    simulation.mesh.remove("Pod", "reviews-v2-0")
+
+
+def set_weights(stable: int, canary: int) -> Act:
+    def change(service: dict[str, Any]) -> None:
+        service["spec"]["http"][-1]["route"] = route({"v1": stable, "v2": canary})["spec"]["http"][-1]["route"]
+
+    return lambda simulation: simulation.mesh.edit("VirtualService", "reviews", change)
+
+
+def lose(kind: str) -> Act:
+    return lambda simulation: simulation.mesh.remove(kind, "reviews")
+
+
+def give_back_rule(simulation: Simulation) -> None:
+    simulation.mesh.put(rule("v1", "v2"))
+
+
+def failing_query(simulation: Simulation) -> None:
+    simulation.answer = lambda s, at: (Series.of({}, 0.9),)
+
+
+CHECKED = {
+    "interval": "5s",
+    "warmup": "0s",
+    "indicators": [
+        {"name": "errors", "successRate": {}},
+        {"name": "checkout", "query": {"promql": "sum(x)", "max": 0.2}, "failureLimit": 2},
+    ],
+}
+CREATED = {"create": "IfMissing", "stable": {"subset": "v1", "labels": {"version": "v1"}}, "canary": LABELS}
+
+
+def _moment(rng: random.Random, until: float = 90.0) -> float:
+    return rng.uniform(3.0, until)
+
+
+def _ends(*ends: str) -> frozenset[str]:
+    return frozenset(ends)
+
+
+def good(rng: random.Random) -> Story:
+    return Story("a good canary", _ends(THERE), arrange=rng.choice((bookinfo, shared)))
+
+
+def bad(rng: random.Random) -> Story:
+    behaviour = rng.choice((failing, slow, unreachable))
+    return Story("a bad canary", _ends(BACK), arrange=both(rng.choice((bookinfo, shared)), behaviour))
+
+
+def held(rng: random.Random) -> Story:
+    end = _ends("Paused:RegressionProven")
+    return Story("a bad canary that is held", end, {"onFailure": "Pause"}, both(bookinfo, failing))
+
+
+def held_and_aborted(rng: random.Random) -> Story:
+    script = ((rng.uniform(150.0, 300.0), say("abort")),)
+    return Story("a bad canary, held, aborted", _ends(BACK), {"onFailure": "Pause"}, both(bookinfo, failing), script)
+
+
+def turning_bad(rng: random.Random) -> Story:
+    turn = rng.choice((failing, slow))
+    return Story("a canary that turns bad", _ends(BACK, THERE), arrange=bookinfo, script=((_moment(rng), turn),))
+
+
+def aborted(rng: random.Random) -> Story:
+    return Story("an abort", _ends(BACK, THERE), arrange=bookinfo, script=((_moment(rng), say("abort")),))
+
+
+def paused(rng: random.Random) -> Story:
+    at = _moment(rng)
+    script = ((at, say("pause")), (at + rng.uniform(1.0, 60.0), say("resume")))
+    return Story("a pause and its end", _ends(THERE), arrange=bookinfo, script=script)
+
+
+def paused_for_good(rng: random.Random) -> Story:
+    ends = _ends("Paused:PausedByPerson", THERE)
+    return Story("a pause", ends, arrange=bookinfo, script=((_moment(rng), say("pause")),))
+
+
+def promoted(rng: random.Random) -> Story:
+    text = rng.choice(("promote", "promote-full"))
+    return Story("a promotion by hand", _ends(THERE), arrange=bookinfo, script=((_moment(rng), say(text)),))
+
+
+def retargeted(rng: random.Random) -> Story:
+    return Story("another spec", _ends(THERE), arrange=bookinfo, script=((_moment(rng), retarget),))
+
+
+def deleted(rng: random.Random) -> Story:
+    arrange, spec = rng.choice(((bookinfo, {}), (without_subset, {"canary": LABELS})))
+    return Story("a deletion", _ends("gone@0", "gone@100"), spec, arrange, ((_moment(rng), delete),))
+
+
+def added(rng: random.Random) -> Story:
+    return Story("a subset that is added", _ends(THERE), {"canary": LABELS}, without_subset)
+
+
+def added_and_removed(rng: random.Random) -> Story:
+    return Story(
+        "a subset that is added and removed", _ends(BACK), {"canary": LABELS}, both(without_subset, failing)
+    )
+
+
+def created(rng: random.Random) -> Story:
+    return Story("objects that are created", _ends(THERE), CREATED, without_objects)
+
+
+def unready(rng: random.Random) -> Story:
+    lost = rng.choice((lose_pod, ready(False)))
+    ends = _ends(BACK, THERE, "Pending@0")
+    return Story("a canary that loses its pods", ends, arrange=bookinfo, script=((_moment(rng), lost),))
+
+
+def late(rng: random.Random) -> Story:
+    script = ((_moment(rng), ready(True)),)
+    return Story("a canary that is ready late", _ends(THERE), arrange=both(bookinfo, ready(False)), script=script)
+
+
+def edited(rng: random.Random) -> Story:
+    canary = rng.choice((0, 17, 33))
+    ends = _ends("Paused:Drifted", THERE, "Succeeded@17", "Succeeded@33", "Succeeded@0", "Pending:WeightsMidWay")
+    return Story("weights edited by hand", ends, arrange=bookinfo, script=((_moment(rng), set_weights(100 - canary, canary)),))
+
+
+def edited_and_resumed(rng: random.Random) -> Story:
+    at = _moment(rng, 50.0)
+    script = ((at, set_weights(60, 40)), (at + rng.uniform(90.0, 150.0), say("resume")))
+    ends = _ends(THERE, "Succeeded@40", "Paused:Drifted", "Pending:WeightsMidWay")
+    return Story("weights edited by hand, then resumed", ends, arrange=bookinfo, script=script)
+
+
+def without_route(rng: random.Random) -> Story:
+    ends = _ends("Progressing:NoVirtualService", "Pending:NoVirtualService", "Succeeded@0")
+    return Story("a route that vanishes", ends, arrange=bookinfo, script=((_moment(rng), lose("VirtualService")),))
+
+
+def without_rule(rng: random.Random) -> Story:
+    at = _moment(rng, 60.0)
+    script = ((at, lose("DestinationRule")), (at + rng.uniform(5.0, 60.0), give_back_rule))
+    return Story("a rule that vanishes and returns", _ends(THERE, BACK), arrange=bookinfo, script=script)
+
+
+def checked(rng: random.Random) -> Story:
+    arrange = both(bookinfo, failing_query)
+    return Story("a check that fails too often", _ends(BACK), {"analysis": CHECKED}, arrange)
+
+
+STORIES = (
+    good,
+    bad,
+    held,
+    held_and_aborted,
+    turning_bad,
+    aborted,
+    paused,
+    paused_for_good,
+    promoted,
+    retargeted,
+    deleted,
+    added,
+    added_and_removed,
+    created,
+    unready,
+    late,
+    edited,
+    edited_and_resumed,
+    without_route,
+    without_rule,
+    checked,
+)
+
+
+def draw_story(rng: random.Random) -> Story:
+    """One of the stories, good and bad canaries more often than others."""
+    return rng.choice((*STORIES, good, bad, turning_bad))(rng)
