@@ -92,7 +92,7 @@ class QueryModel(WireModel):
             about=("min", "max"),
         ),
         Rule(
-            f"promql has a variable that does not exist; known are {KNOWN}",
+            f"promql has a variable that does not exist; use {KNOWN}",
             lambda query: is_sound(query.promql),
             cel=f"self.promql.matches('{_in_cel(PATTERN)}')",
             at="promql",
@@ -243,7 +243,7 @@ class AnalysisModel(WireModel):
             at="indicators",
         ),
         Rule(
-            "shares must sum to 100, or to less if an indicator without a share is to take the rest",
+            "shares must sum to 100, or to less if an indicator without a share is to take the rest; correct them",
             _shares_fit,
             cel=f"[{_SUM_OF_SHARES}].all(total, self.indicators.exists(i, !has(i.query) && !has(i.share)) ? "
             "total < 100 : total == 100 || self.indicators.all(i, has(i.query)))",

@@ -173,7 +173,7 @@ def _wrong_size(fault: ErrorDetails) -> str:
     unit = "characters" if isinstance(fault["input"], str) else "entries"
     if "min_length" in context:
         return f"too few {unit}; at least {context['min_length']} is needed, or leave the field out"
-    return f"too many {unit}; at most {context['max_length']} are allowed"
+    return f"too many {unit}; leave at most {context['max_length']}"
 
 
 def _reason(fault: ErrorDetails) -> str:

@@ -249,7 +249,8 @@ class SpecModel(WireModel):
             about=("stable", "canary"),
         ),
         Rule(
-            "stable.labels and canary.labels must differ, or both subsets hold the same pods",
+            "stable.labels and canary.labels must differ, or both subsets hold the same pods; "
+            "give each a label of its own, such as version",
             _unlike_labels,
             cel="!(has(self.stable.labels) && has(self.canary.labels) && self.stable.labels == self.canary.labels)",
             at="canary.labels",

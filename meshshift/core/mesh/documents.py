@@ -7,6 +7,7 @@ there, so that a document which changed in between refuses the whole patch inste
 """
 
 import json
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,9 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 from meshshift.core.mesh.hosts import resolve_host
 
 Document: TypeAlias = dict[str, Any]
+
+_LISTED = 8
+"""How many names a message lists."""
 
 
 class Reason(StrEnum):
@@ -133,6 +137,13 @@ def ref_of(document: object, kind: str) -> ObjectRef:
 def resource_version(document: object) -> str:
     """The version that the document was read at; empty when it was never stored."""
     return text(member(document, "metadata", "resourceVersion"))
+
+
+def listing(items: Iterable[str]) -> str:
+    """The first few of `items` and how many more there are: a document may hold thousands."""
+    listed = list(items)
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    return ", ".join(listed[:_LISTED]) + more
 
 
 def shown(value: object) -> str:

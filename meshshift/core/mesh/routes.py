@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meshshift.core.mesh.delegation import why_ignored
-from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, Target, shown
+from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, Target, listing, shown
 from meshshift.core.mesh.effect import Carried, shadowed, why_unreachable
 from meshshift.core.mesh.virtual_service import Protocol, Route, VirtualService, read_virtual_service
 from meshshift.core.mesh.weighted_route import WeightedRoute, is_pair
@@ -174,13 +174,14 @@ def _wrong_name(
 
 def _wrong_route(service: VirtualService, target: Target, name: str) -> Problem | None:
     existing = [route for route in service.routes if route.protocol == "http"]
-    listed = ", ".join(shown(route.name) if route.name else f"http[{route.index}] (unnamed)" for route in existing)
+    listed = listing(shown(route.name) if route.name else f"http[{route.index}] (unnamed)" for route in existing)
     if all(route.name != name for route in existing):
         others = sorted({route.protocol for route in service.routes} - {"http"})
         nameless = f" ({' and '.join(others)} routes have no name: to shift them, leave routes out)" if others else ""
         return Problem(
             Reason.ROUTE_MISSING,
-            f"{service.ref} has no http route named {shown(name)}; its routes are: {listed or 'none'}{nameless}",
+            f"{service.ref} has no http route named {shown(name)}; "
+            f"name one of its routes: {listed or 'none'}{nameless}",
         )
     if _routes_to_pair(service, target, [name]):
         return None
@@ -292,9 +293,9 @@ def _not_routed(services: Sequence[VirtualService], target: Target) -> Problem:
         for each in route.destinations
         if each.host == target.host
     ]
-    subsets = ", ".join(sorted({shown(each.subset) if each.subset else "no subset" for each in destinations}))
+    subsets = listing(sorted({shown(each.subset) if each.subset else "no subset" for each in destinations}))
     return Problem(
         Reason.NOT_ROUTED,
-        f"{', '.join(str(service.ref) for service in services)}: no route sends to subset {shown(target.stable)} of "
+        f"{listing(str(service.ref) for service in services)}: no route sends to subset {shown(target.stable)} of "
         f"{target.host} (found: {subsets or 'no destination'}); set destination.subset to {shown(target.stable)}",
     )

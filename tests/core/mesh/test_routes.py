@@ -93,7 +93,7 @@ def test_a_missing_virtual_service_is_named() -> None:
 def test_a_missing_route_lists_the_routes_that_exist() -> None:
     result = problem(virtual_service(DEFAULT, {"route": [to("v1")]}), only=named("defalt"))
     assert result.reason is Reason.ROUTE_MISSING
-    assert 'no http route named "defalt"; its routes are: "default", http[1] (unnamed)' in result.message
+    assert 'no http route named "defalt"; name one of its routes: "default", http[1] (unnamed)' in result.message
 
 
 def test_a_named_route_to_somebody_else_is_refused() -> None:
