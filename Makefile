@@ -15,7 +15,7 @@ NEEDS_PROMETHEUS := $(BIN)/prometheus
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv setup demo lab test test-fast test-lab e2e lint format generate bench
+.PHONY: help venv setup demo lab test test-fast test-lab test-envtest e2e lint format generate bench
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -64,6 +64,10 @@ test-fast: setup ## Tests that start no servers
 
 test-lab: setup ## Tests on a real Envoy and a real Prometheus
 	$(BIN)/python -m pytest -m lab $(ARGS)
+
+test-envtest: setup $(NEEDS_PROMETHEUS) ## Contract tests and scenarios on the kube-apiserver in KUBEBUILDER_ASSETS (see e2e/README.md)
+	@$(BIN)/python -m tests.envtest.control_plane
+	$(BIN)/python -m pytest tests/lab/kube tests/envtest $(ARGS)
 
 e2e: setup ## Whole shifts on the cluster that KUBECONFIG names (see e2e/README.md)
 	$(BIN)/python -m pytest e2e $(ARGS)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -177,3 +178,7 @@ def _is_healthy(health: str, plane: ControlPlane | None) -> bool:
         return httpx.get(health, timeout=2.0, trust_env=False, verify=plane.trust, headers=plane.headers).is_success
     except (httpx.TransportError, OSError):
         return False
+
+
+if __name__ == "__main__":
+    sys.exit(missing_assets() or None)

@@ -7,14 +7,15 @@ import json
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     import httpx
 
 Document = dict[str, Any]
+Answer = TypeVar("Answer")
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -110,17 +111,13 @@ class Api:
         created = await self.create(DEFINITIONS, definition)
         name = created["metadata"]["name"]
         await self.until(DEFINITIONS, name, is_established)
-        for _ in range(100):
-            if (await self.http.get(self.widgets())).status_code == 200:
-                break
+        await repeated(lambda: self.http.get(self.widgets()), lambda response: response.is_success)
         return await self.get(f"{DEFINITIONS}/{name}")
 
     async def openapi(self, group_version: str) -> Document:
         """Return the OpenAPI document of a path such as `apis/apps/v1` (a real server takes a moment for a new one)."""
-        async with asyncio.timeout(20):
-            while group_version not in (paths := (await self.get("/openapi/v3"))["paths"]):  # noqa: ASYNC110 - unwatchable
-                await asyncio.sleep(0.05)
-        return await self.get(paths[group_version]["serverRelativeURL"])
+        index = await repeated(lambda: self.get("/openapi/v3"), lambda found: group_version in found["paths"])
+        return await self.get(index["paths"][group_version]["serverRelativeURL"])
 
     async def until(self, path: str, name: str, holds: Callable[[Document | None], bool]) -> None:
         """Wait until an object is as wanted; None stands for an object that is not there."""
@@ -168,6 +165,14 @@ class Events:
         async with asyncio.timeout(20):
             events = [json.loads(line) async for line in self.lines]
         return [(event["type"], event["object"]) for event in events]
+
+
+async def repeated(ask: Callable[[], Awaitable[Answer]], holds: Callable[[Answer], bool]) -> Answer:
+    """Ask until the answer is as wanted: a real server acts by a new definition a moment later, and tells nobody."""
+    async with asyncio.timeout(20):
+        while not holds(answer := await ask()):
+            await asyncio.sleep(0.02)
+    return answer
 
 
 def is_established(definition: Document | None) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lab.kube.client import MERGE, refusal
+from tests.lab.kube.client import MERGE, refusal, repeated
 
 if TYPE_CHECKING:
+    import httpx
+
     from tests.lab.kube.client import Api, Document
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -20,6 +23,10 @@ NOT_CHECKED = (
 
 def object_of(**properties: Any) -> Document:
     return {"type": "object", "properties": properties}
+
+
+def is_refused(response: httpx.Response) -> bool:
+    return response.is_error
 
 
 async def refused(api: Api, spec: Document) -> Document:
@@ -42,11 +49,7 @@ async def test_a_deleted_definition_takes_its_objects_and_is_served_no_more(api:
     await api.define_widgets(object_of())
     await api.widget("w", {})
     await api.delete(f"{DEFINITIONS}/widgets.{api.group}")
-    # A real cluster takes a moment; the lab does it within the request.
-    for _ in range(100):
-        response = await api.http.get(api.widgets())
-        if response.status_code == 404:
-            break
+    response = await repeated(lambda: api.http.get(api.widgets()), lambda answer: answer.status_code == 404)
     assert response.text == "404 page not found\n"
 
 
@@ -202,10 +205,7 @@ async def test_a_new_default_shows_on_objects_written_before(api: Api) -> None:
     created = await api.widget("w", {})
     newer = api.widget_definition(object_of(size={"type": "integer", "default": 3}))
     await api.patch(f"{DEFINITIONS}/widgets.{api.group}", newer, MERGE)
-    for _ in range(100):
-        found = await api.get(api.widgets("w"))
-        if found["spec"]:
-            break
+    found = await repeated(lambda: api.get(api.widgets("w")), lambda answer: bool(answer["spec"]))
     assert found["spec"] == {"size": 3}
     assert found["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
 
@@ -245,13 +245,11 @@ async def test_a_tightened_schema_does_not_freeze_existing_objects(api: Api) -> 
     await api.widget("w", {"size": 50})
     newer = api.widget_definition(object_of(size={"type": "integer", "maximum": 10}, note={"type": "string"}))
     await api.patch(f"{DEFINITIONS}/widgets.{api.group}", newer, MERGE)
-    edited = await api.patch(api.widgets("w"), {"spec": {"note": "still editable"}})
-    assert edited["spec"] == {"size": 50, "note": "still editable"}
-    for _ in range(100):
-        response = await api.send_patch(api.widgets("w"), {"spec": {"size": 51}})
-        if response.status_code != 200:
-            break
+    sizes = itertools.count(51)
+    response = await repeated(lambda: api.send_patch(api.widgets("w"), {"spec": {"size": next(sizes)}}), is_refused)
     refusal(response, 422, "Invalid")
+    edited = await api.patch(api.widgets("w"), {"spec": {"note": "still editable"}})
+    assert edited["spec"]["note"] == "still editable"
 
 
 async def test_a_tightened_rule_does_not_freeze_existing_objects(api: Api) -> None:
@@ -261,10 +259,8 @@ async def test_a_tightened_rule_does_not_freeze_existing_objects(api: Api) -> No
     rule = {"rule": "self.size <= 10", "message": "too big"}
     schema["properties"]["limits"]["x-kubernetes-validations"] = [rule]
     await api.patch(f"{DEFINITIONS}/widgets.{api.group}", api.widget_definition(schema), MERGE)
-    for number in range(100):
-        response = await api.send_patch(api.widgets("w"), {"spec": {"limits": {"size": 51 + number}}})
-        if response.status_code != 200:
-            break
+    specs = ({"spec": {"limits": {"size": size}}} for size in itertools.count(51))
+    response = await repeated(lambda: api.send_patch(api.widgets("w"), next(specs)), is_refused)
     assert "too big" in refusal(response, 422, "Invalid")["message"]
     edited = await api.patch(api.widgets("w"), {"spec": {"note": "still editable"}})
     assert edited["spec"]["note"] == "still editable"
