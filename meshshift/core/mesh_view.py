@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshshift.core.mesh.documents import Problem, Reason, ref_of
 from meshshift.core.mesh.references import references
 from meshshift.core.mesh.routes import find_routes
+from meshshift.core.mesh.rule_lookup import hidden_subset
 from meshshift.core.mesh.subsets import find_rule, joined_labels
 from meshshift.core.mesh.writers import last_writers
 from meshshift.core.observation import MeshView
+from meshshift.core.spec import CreatePolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from meshshift.core.mesh.documents import Target
+    from meshshift.core.mesh.documents import ObjectRef, Target
+    from meshshift.core.mesh.routes import FoundRoutes
     from meshshift.core.spec import ShiftSpec
 
 Document = dict[str, Any]
@@ -22,24 +26,63 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """VirtualServices that speak of the host, those that the spec names, rules for the host, and the rule it names."""
+    """Everything that the view may depend on; more than that changes nothing.
 
-    speaking: Sequence[Document]
-    named: Sequence[Document]
-    rules: Sequence[Document]
-    named_rules: Sequence[Document]
+    `virtual_services` are those that send to the host or are named, the roots and delegates of these, and those that
+    speak in the mesh for a host that one of them speaks for.  `destination_rules` are those of all namespaces whose
+    host is the service's or covers it, and the named one.
+    """
+
+    virtual_services: Sequence[Document]
+    destination_rules: Sequence[Document]
 
 
-def read_mesh(spec: ShiftSpec, target: Target, documents: Documents) -> MeshView:
-    """The view that a look at the shift works on."""
-    services = documents.named if spec.virtual_services else documents.speaking
-    rules = documents.rules if spec.destination_rule is None else documents.named_rules
+def read_mesh(spec: ShiftSpec, target: Target, documents: Documents, *, begun: bool) -> MeshView:
+    """The view that a look at the shift works on.
+
+    Before a shift has `begun`, what Istio would ignore or hide stands in the view in place of the routes or the rule,
+    so that nothing is begun; later the way back must stay open, and it is told as the view's `conflict` alone.
+    """
+    services, rules = documents.virtual_services, documents.destination_rules
+    routes = find_routes(services, target, spec.virtual_services)
+    rule = find_rule(rules, target, spec.destination_rule)
+    stable, canary = (joined_labels(rules, target, each.name) for each in (spec.stable, spec.canary))
+    ignored = None if isinstance(routes, Problem) else routes.conflict
+    hidden = _hidden(spec, target, rules, rule, {spec.stable.name: stable, spec.canary.name: canary})
     return MeshView(
         target=target,
-        routes=find_routes(services, target, spec.virtual_services),
-        rule=find_rule(rules, target, spec.destination_rule),
-        stable_labels=joined_labels(documents.rules, target, spec.stable.name),
-        canary_labels=joined_labels(documents.rules, target, spec.canary.name),
-        writers=last_writers(services),
-        canary_users=tuple(map(str, references(documents.speaking, target, spec.canary.name))),
+        routes=routes if begun or ignored is None else ignored,
+        rule=rule if begun or hidden is None else hidden,
+        stable_labels=stable,
+        canary_labels=canary,
+        writers=last_writers(_managed(services, routes)),
+        canary_users=tuple(map(str, references(services, target, spec.canary.name))),
+        conflict=ignored or hidden,
     )
+
+
+def _hidden(
+    spec: ShiftSpec,
+    target: Target,
+    rules: Sequence[Document],
+    rule: Document | Problem,
+    present: Mapping[str, dict[str, str] | None],
+) -> Problem | None:
+    """What hides a subset of the pair, as it is or as it will be added, from some callers.
+
+    Nothing is asked of callers that the service's own rule does not have, and cannot get.
+    """
+    creates = spec.create is CreatePolicy.IF_MISSING
+    creatable = creates and isinstance(rule, Problem) and rule.reason is Reason.NO_DESTINATION_RULE
+    if not creatable and (isinstance(rule, Problem) or present[spec.stable.name] is None):
+        return None
+    asked = {each.name: each.labels for each in (spec.stable, spec.canary)}
+    wanted = {name: asked[name] if labels is None else labels for name, labels in present.items()}
+    adding_to = None if isinstance(rule, Problem) or present[spec.canary.name] else ref_of(rule, "DestinationRule")
+    return hidden_subset(rules, target, {name: labels for name, labels in wanted.items() if labels}, adding_to)
+
+
+def _managed(services: Sequence[Document], routes: FoundRoutes | Problem) -> list[Document]:
+    """The VirtualServices whose weights are the shift's."""
+    owners: set[ObjectRef] = set() if isinstance(routes, Problem) else {route.owner for route in routes.routes}
+    return [each for each in services if ref_of(each, "VirtualService") in owners]

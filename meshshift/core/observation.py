@@ -53,7 +53,8 @@ class MeshView:
     `routes` are those that send to the pair; `rule` is the DestinationRule that serves the host; the labels are
     those of the two subsets as Istio acts on them, None for a subset that is not there.  `canary_users` are the places
     that send to the canary's subset, ours and others.  `writers` are the field managers, meshshift aside, that
-    wrote the managed VirtualServices last.
+    wrote the managed VirtualServices last.  `conflict` says whom Istio obeys instead of these routes or this rule, for
+    some callers or for all: a reason not to go on, none not to go back.
     """
 
     target: Target
@@ -63,6 +64,7 @@ class MeshView:
     canary_labels: Mapping[str, str] | None
     canary_users: tuple[str, ...] = ()
     writers: tuple[str, ...] = ()
+    conflict: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

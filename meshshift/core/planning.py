@@ -27,8 +27,6 @@ from meshshift.core.mesh.documents import (
     unmoved,
 )
 from meshshift.core.mesh.route_edits import weight_patches
-from meshshift.core.mesh.subsets import rule_host
-from meshshift.core.mesh.virtual_service import read_virtual_service
 from meshshift.core.mesh_view import Documents, read_mesh
 from meshshift.core.observation import Endpoints, MeshView, Observation, Timing
 from meshshift.core.rules import decide
@@ -50,6 +48,7 @@ UNREAD = "unread"
 """Stands where a version is needed and none is known; API servers count versions in digits."""
 
 PREPARATION = "preparation"
+_MESH_KINDS = ("VirtualService", "DestinationRule")
 _MOST_DECISIONS = 16
 _CREATABLE = {Reason.NO_VIRTUAL_SERVICE, Reason.NO_DESTINATION_RULE}
 
@@ -118,16 +117,8 @@ def plan(
 def mesh_view(spec: ShiftSpec, namespace: str, mesh: Mesh, cluster_domain: str) -> MeshView:
     """What the documents say of the shift's pair, each of which has to have a version (`with_version`)."""
     target = Target(spec.service, namespace, spec.stable.name, spec.canary.name, cluster_domain)
-    services = [mesh[ref] for ref in sorted(mesh) if ref.kind == "VirtualService"]
-    rules = [mesh[ref] for ref in sorted(mesh) if ref.kind == "DestinationRule"]
-    named = {selector.ref for selector in spec.virtual_services}
-    documents = Documents(
-        speaking=[each for each in services if target.host in read_virtual_service(each, cluster_domain).mentions],
-        named=[mesh[ref] for ref in sorted(mesh) if ref in named],
-        rules=[each for each in rules if rule_host(each, cluster_domain) == target.host],
-        named_rules=rules,
-    )
-    return read_mesh(spec, target, documents)
+    documents = Documents(*([mesh[ref] for ref in sorted(mesh) if ref.kind == kind] for kind in _MESH_KINDS))
+    return read_mesh(spec, target, documents, begun=False)
 
 
 def with_version(document: Document) -> Document:

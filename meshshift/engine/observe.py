@@ -117,15 +117,16 @@ def _deleted_since(shift: Document) -> float | None:
 def _mesh(subject: Subject, world: World) -> MeshView:
     spec, namespace = subject.effective, subject.namespace
     target = Target(spec.service, namespace, spec.stable.name, spec.canary.name, world.cluster_domain)
-    services = (world.virtual_services.get((each.namespace, each.name)) for each in spec.virtual_services)
+    rules = world.destination_rules.of(target.host)
     rule = world.destination_rules.get((namespace, spec.destination_rule)) if spec.destination_rule else None
     documents = Documents(
-        speaking=world.virtual_services.of(target.host),
-        named=[service for service in services if service is not None],
-        rules=world.destination_rules.of(target.host),
-        named_rules=[] if rule is None else [rule],
+        virtual_services=world.services_around(
+            target.host, ((each.namespace, each.name) for each in spec.virtual_services)
+        ),
+        destination_rules=rules if rule is None or rule in rules else [*rules, rule],
     )
-    return read_mesh(spec, target, documents)
+    begun = subject.run is not None and subject.run.phase is not Phase.PENDING
+    return read_mesh(spec, target, documents, begun=begun)
 
 
 def _pods(subject: Subject, world: World, mesh: MeshView, service: Document | None) -> _Pods:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any
 
+from meshshift.core.mesh.hosts import covers, is_wildcard
 from meshshift.core.mesh.subsets import rule_host
-from meshshift.core.mesh.virtual_service import read_virtual_service
+from meshshift.core.mesh.virtual_service import MESH, read_virtual_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -70,6 +71,7 @@ class HostTable(Table):
         self._hosts_of = hosts_of
         self._by_host: dict[str, set[Key]] = defaultdict(set)
         self._hosts: dict[Key, frozenset[str]] = {}
+        self._wildcards: set[str] = set()
 
     def put(self, document: Document) -> bool:
         """Keep the document and the hosts it speaks of."""
@@ -80,6 +82,7 @@ class HostTable(Table):
         self._hosts[key_of(document)] = hosts
         for host in hosts:
             self._by_host[host].add(key_of(document))
+        self._wildcards.update(filter(is_wildcard, hosts))
         return True
 
     def drop(self, document: Document) -> None:
@@ -89,7 +92,17 @@ class HostTable(Table):
 
     def of(self, host: str) -> list[Document]:
         """Every object that speaks of the host, in the order of namespace and name."""
-        return [self.objects[key] for key in sorted(self._by_host.get(host, ()))]
+        return [self.objects[key] for key in sorted(self.keys(host))]
+
+    def keys(self, host: str) -> set[Key]:
+        """Namespace and name of every object that speaks of the host, be it by a wildcard, or of what it covers."""
+        found = set(self._by_host.get(host, ()))
+        if self._wildcards:
+            covering = (f"*{host[start:]}" for start in range(len(host) + 1))
+            found.update(key for each in covering if each in self._wildcards for key in self._by_host[each])
+        if is_wildcard(host):
+            found.update(key for each, keys in self._by_host.items() if covers(host, each) for key in keys)
+        return found
 
     def hosts(self, key: Key) -> frozenset[str]:
         """The hosts that an object speaks of."""
@@ -100,6 +113,7 @@ class HostTable(Table):
             self._by_host[host].discard(key)
             if not self._by_host[host]:
                 del self._by_host[host]
+                self._wildcards.discard(host)
 
 
 class PodTable(Table):
@@ -153,12 +167,41 @@ class World:
         self.shifts = HostTable(lambda each: frozenset({self.host_of(each)}))
         self.services = Table()
         self.pods = PodTable()
-        self.virtual_services = HostTable(lambda each: read_virtual_service(each, cluster_domain).mentions)
+        self.virtual_services = HostTable(lambda each: read_virtual_service(each, cluster_domain).keys)
         self.destination_rules = HostTable(lambda each: frozenset({rule_host(each, cluster_domain)}))
 
     def shifts_on(self, hosts: Iterable[str]) -> list[Key]:
-        """The shifts whose service has one of the hosts."""
-        return [key_of(shift) for host in hosts for shift in self.shifts.of(host)]
+        """The shifts whose service has one of the hosts, or is sent to by what these may decide over.
+
+        A root decides over its delegates; what speaks in the mesh for a host, over everything else that speaks for it.
+        """
+        named = set(hosts)
+        rivals = named | {each for host in named for key in self._speakers(host) for each in self._spoken(key)}
+        reached = rivals | {each for key in _delegates(rivals) for each in self.virtual_services.hosts(key)}
+        return sorted({key for host in reached for key in self.shifts.keys(host)})
+
+    def services_around(self, host: str, named: Iterable[Key]) -> list[Document]:
+        """The VirtualServices that decide over the traffic of a host, as `Documents` of core asks for them."""
+        table = self.virtual_services
+        found = table.keys(host) | {key for key in named if key in table.objects}
+        found |= {key for each in found for key in _delegates(table.hosts(each)) if key in table.objects}
+        found |= {key for namespace, name in found for key in table.keys(f"{namespace}/{name}")}
+        found |= {key for each in found for spoken in self._hosts_of(each) for key in self._speakers(spoken)}
+        return [table.objects[key] for key in sorted(found)]
+
+    def _speakers(self, host: str) -> list[Key]:
+        """The VirtualServices with this host, or one that covers it, in the mesh."""
+        keys = () if "/" in host else self.virtual_services.keys(host)
+        return [key for key in keys if any(covers(each, host) or covers(host, each) for each in self._hosts_of(key))]
+
+    def _spoken(self, key: Key) -> frozenset[str]:
+        """What a VirtualService sends to, speaks for and delegates to."""
+        return self.virtual_services.hosts(key)
+
+    def _hosts_of(self, key: Key) -> frozenset[str]:
+        """The hosts that a VirtualService speaks for in the mesh."""
+        service = read_virtual_service(self.virtual_services.objects[key], self.cluster_domain)
+        return service.hosts if MESH in service.gateways else frozenset()
 
     def shifts_in(self, namespace: str) -> list[Key]:
         """The shifts of a namespace."""
@@ -169,6 +212,12 @@ class World:
         spec = shift.get("spec")
         service = spec.get("service") if isinstance(spec, dict) else ""
         return f"{service}.{key_of(shift)[0]}.svc.{self.cluster_domain}"
+
+
+def _delegates(keys: Iterable[str]) -> list[Key]:
+    """Those of the keys that name a delegate (`delegate_key`)."""
+    pairs = (each.partition("/") for each in keys if "/" in each)
+    return [(namespace, name) for namespace, _, name in pairs]
 
 
 _POD_METADATA = ("name", "namespace", "labels", "ownerReferences", "deletionTimestamp")

@@ -121,7 +121,8 @@ def test_a_shift_that_names_a_virtual_service_hears_of_no_other() -> None:
 
 def test_several_virtual_services_are_written_in_the_order_of_their_names() -> None:
     route = {"route": [to("v1")]}
-    found = planned(spec(), virtual_service(route, name="z"), virtual_service(route, name="a"), RULE)
+    preview = virtual_service(route, name="a", hosts=["preview.example.com"])
+    found = planned(spec(), virtual_service(route, name="z"), preview, RULE)
     assert isinstance(found, Plan)
     assert [edit.target.name for edit in found.steps[1].edits] == ["a", "z"]
 

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NO_DESTINATION_RULE = "NoDestinationRule"
     DESTINATION_RULE_MISSING = "DestinationRuleMissing"
     DESTINATION_RULE_HOST = "DestinationRuleHostDiffers"
+    WILDCARD_RULE = "WildcardDestinationRule"
     SUBSET_HIDDEN = "SubsetHidden"
     SUBSET_LABELS_DIFFER = "SubsetLabelsDiffer"
     SUBSET_NOT_FOUND = "SubsetNotFound"

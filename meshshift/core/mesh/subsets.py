@@ -26,7 +26,7 @@ from meshshift.core.mesh.documents import (
     text,
     unmoved,
 )
-from meshshift.core.mesh.hosts import resolve_host
+from meshshift.core.mesh.hosts import covers, resolve_host
 
 _KIND = "DestinationRule"
 
@@ -40,22 +40,37 @@ def find_rule(destination_rules: Iterable[Document], target: Target, name: str |
     """The rule that holds the target's stable subset, or else the canary, or else the oldest one for the host.
 
     Only the service's own namespace counts.  With `name`, exactly that rule, which must be for the host.
-    `NoDestinationRule` means that one may be created.  A rule that is found can be patched: its subsets are a list.
+    `NoDestinationRule` means that one may be created.  Where a wildcard covers the host, a rule for the host alone
+    would replace it whole, with its TLS settings and limits: only a person may do that.  A rule that is found can be
+    patched: its subsets are a list.
     """
+    rules = list(destination_rules)
     if name is not None:
-        return _named(destination_rules, target, name)
-    ours = _rules_for(destination_rules, target)
+        return _named(rules, target, name)
+    ours = _rules_for(rules, target)
     if not ours:
-        return Problem(
-            Reason.NO_DESTINATION_RULE,
-            f"no DestinationRule in namespace {target.namespace} has the host {target.host}; create one with the "
-            f"subset {shown(target.stable)}, or set create: IfMissing",
-        )
+        return _no_rule(rules, target)
     flaw = next(filter(None, map(_flaw, ours)), None)
     holders = (
         rule for subset in (target.stable, target.canary) for rule in ours if subset_labels(rule, subset) is not None
     )
     return flaw or next(holders, ours[0])
+
+
+def _no_rule(rules: Iterable[Document], target: Target) -> Problem:
+    wide = next((each for each in rules if _is_local(each, target) and _covers(each, target)), None)
+    if wide is None:
+        return Problem(
+            Reason.NO_DESTINATION_RULE,
+            f"no DestinationRule in namespace {target.namespace} has the host {target.host}; create one with the "
+            f"subset {shown(target.stable)}, or set create: IfMissing",
+        )
+    return Problem(
+        Reason.WILDCARD_RULE,
+        f"{ref_of(wide, _KIND)}: spec.host is {shown(member(wide, 'spec', 'host'))}, and no rule has the host "
+        f"{target.host} alone, which would replace this one whole; create one with the subset {shown(target.stable)} "
+        "and all that shall go on to hold of this one's trafficPolicy",
+    )
 
 
 def subset_labels(rule: Document, subset: str) -> dict[str, str] | None:
@@ -134,9 +149,17 @@ def _rules_for(rules: Iterable[Document], target: Target) -> list[Document]:
 
 
 def _is_for(rule: Document, target: Target) -> bool:
+    return _is_local(rule, target) and rule_host(rule, target.cluster_domain) == target.host
+
+
+def _covers(rule: Document, target: Target) -> bool:
+    return covers(rule_host(rule, target.cluster_domain), target.host)
+
+
+def _is_local(rule: Document, target: Target) -> bool:
+    """Is it in the service's namespace, and for all clients?"""
     local = ref_of(rule, _KIND).namespace == target.namespace
-    selective = member(rule, "spec", "workloadSelector") is not None
-    return local and not selective and rule_host(rule, target.cluster_domain) == target.host
+    return local and member(rule, "spec", "workloadSelector") is None
 
 
 def _age(rule: Document) -> tuple[str, str]:
