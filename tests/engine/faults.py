@@ -5,411 +5,26 @@ A schedule is drawn from `random.Random(seed)`, so a seed is a test case that ca
     .venv/bin/python -m tests.engine.faults 4711
 
 tells what happened in schedule 4711.  First the story is drawn (`tests.engine.stories`), then what goes wrong while it
-is told, for up to four minutes of simulated time: calls to the API that fail before or after they were carried out,
-time out, or kill the process; watches that are late, fall silent, or answer 410; a Prometheus that is down, slow, empty,
-full of NaN, incomplete, or lives in another minute.  Then the world calms down, and the story has to come to its end.
-
-What is real here: the engine, the operator's feed (`Feed`), its queue and its workers' handling of failures.  What is
-simulated: the API server, the streams of its watches, Prometheus, and time, which also passes within slow calls.
+is told, for up to four minutes of simulated time.  Then the world calms down, the story has to come to its end, and an
+eyewitness's account is held against every invariant (`tests.engine.invariants`).
 """
 
 from __future__ import annotations
 
 import logging
-import random
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from meshshift.adapters.kube import (
-    DESTINATION_RULES,
-    PODS,
-    SERVICES,
-    TRAFFIC_SHIFTS,
-    VIRTUAL_SERVICES,
-    Resource,
-)
-from meshshift.core.telemetry import Series, Snapshot
-from meshshift.engine.failures import ApiFailure, Conflict, Refused, Transient
-from meshshift.engine.ports import QueryError, ServiceId
-from meshshift.engine.queue import WorkQueue
-from meshshift.operator.watches import Feed
-from meshshift.operator.workers import Workers
-from tests.engine.invariants import CANARY, INVARIANTS, History, Sight, Write, percent, subsets
-from tests.engine.simulation import NAMESPACE, RUNNER, Document, Killed, Simulation, copied, shift
-from tests.engine.stories import Story, draw_story
+from tests.engine.faults_schedule import Schedule, draw
+from tests.engine.faults_world import Disturbed
+from tests.engine.invariants import INVARIANTS, Write, percent
+from tests.engine.simulation import copied
 
-RESOURCES = {each.kind: each for each in (TRAFFIC_SHIFTS, VIRTUAL_SERVICES, DESTINATION_RULES, SERVICES, PODS)}
-PROXIES = ("client-0", "client-1")
-REQUEST_TIMEOUT = 10.0
-RELIST_AFTER_410 = 2.0
-RESYNC = 300.0
 CALM_WITHIN = 1500.0
 """Seconds after the last fault in which a story has to come to its end: two resyncs and the longest backoffs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Something is wrong from `start` to `end`, in seconds since the story began."""
-
-    start: float
-    end: float
-    what: str
-    strength: float = 0.0
-
-    def holds(self, at: float) -> bool:
-        return self.start <= at < self.end
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """What goes wrong and when: `calls` with a chance for each call, `watches` by kind, `prometheus`, and its clock."""
-
-    seed: int
-    story: Story
-    calls: tuple[Span, ...]
-    watches: Mapping[str, tuple[Span, ...]]
-    prometheus: tuple[Span, ...]
-    skew: float
-    calm: float
-
-
-def draw(seed: int) -> Schedule:
-    """The schedule of a seed."""
-    rng = random.Random(seed)
-    story = draw_story(rng)
-    until = rng.uniform(30.0, 240.0)
-    calls = tuple(_span(rng, until, 5.0, 60.0, "calls", rng.choice((0.1, 0.3, 0.7))) for _ in range(rng.randint(0, 4)))
-    watches = {
-        kind: tuple(
-            _span(rng, until, 2.0, 70.0, rng.choice(("late", "silent", "gone")), rng.uniform(1.0, 6.0))
-            for _ in range(rng.choice((0, 0, 1, 2)))
-        )
-        for kind in RESOURCES
-    }
-    troubles = ("down", "slow", "empty", "nan", "partial", "lagging")
-    prometheus = tuple(
-        _span(rng, until, 3.0, 80.0, rng.choice(troubles), rng.uniform(1.0, 9.0)) for _ in range(rng.randint(0, 3))
-    )
-    skew = rng.choice((0.0, 0.0, 0.0, -30.0, -5.0, -1.0, 1.0, 5.0, 30.0))
-    ends = [span.end for span in (*calls, *prometheus, *(each for spans in watches.values() for each in spans))]
-    return Schedule(seed, story, calls, watches, prometheus, skew, max([*ends, *story.instants, 0.0]))
-
-
-def _span(rng: random.Random, until: float, least: float, most: float, what: str, strength: float) -> Span:
-    start = rng.uniform(0.0, until)
-    return Span(start, min(start + rng.uniform(least, most), until + most), what, strength)
-
-
-@dataclass
-class Stream:
-    """One kind's watch: the changes that the API server made and the feed has not been told of yet."""
-
-    resource: Resource
-    feed: Feed
-    pending: list[tuple[float, float, str, Document]] = field(default_factory=list)
-    relist_at: float | None = None
-    was: str = ""
-
-    def told(self, now: float, delay: float, event: str, document: Document) -> None:
-        """A change; it may not overtake the one before it."""
-        due = max(now + delay, self.pending[-1][1] if self.pending else 0.0)
-        self.pending.append((now, due, event, document))
-
-    def complete_until(self, now: float) -> float:
-        """The instant up to which the feed has been told everything."""
-        return self.pending[0][0] - 0.001 if self.pending else now
-
-    def deliver(self, now: float, trouble: str, present: Callable[[], list[Document]]) -> None:
-        """What is due by now; a watch that was away too long hears what is there, and nothing of what is not."""
-        if trouble in {"silent", "gone"}:
-            self.was = trouble
-            return
-        if self.was == "gone":
-            for document in present():
-                self.feed.take(self.resource, document, gone=False)
-            self.relist_at = now + RELIST_AFTER_410
-        self.was = ""
-        if self.relist_at is not None:
-            # Deletions in the gap are only known by the fresh list that follows a 410.
-            return
-        while self.pending and self.pending[0][1] <= now:
-            _, _, event, document = self.pending.pop(0)
-            self.feed.take(self.resource, document, gone=event == "DELETED")
-
-
-class Unmeasured:
-    """The gauge of workers whose work is not measured."""
-
-    def __init__(self) -> None:
-        self.error: Exception | None = None
-
-    def dequeued(self, late: float) -> None: ...
-
-    def reconciled(self, seconds: float, error: Exception | None = None) -> None:
-        self.error = error
-
-
-class Disturbed(Simulation):
-    """A simulation in which a schedule goes wrong, and everything that happens is written down."""
-
-    def __init__(self, schedule: Schedule) -> None:
-        self.schedule = schedule
-        self.rng = random.Random(f"{schedule.seed}/calls")
-        self.history = History()
-        self.blind = False
-        self.begun = float("inf")
-        self.down_until = 0.0
-        self.within = False
-        self.slowed_at = 0.0
-        self.as_of: dict[str, float] = {}
-        self.before: Document = {}
-        super().__init__()
-        self.history.settle = self.timing.settle
-        schedule.story.arrange(self)
-        for _ in range(40):
-            self.now += 1.0
-            self.traffic.flow(self.now, 1.0, self.shares())
-        self.mesh.put(shift(**schedule.story.spec))
-        self.begun = self.now
-        self.script = sorted(schedule.story.script, key=lambda each: each[0])
-        self.mesh.told = self._told
-        self.mesh.interrupt = self._moment
-        self.restart()
-
-    # The process.
-
-    def restart(self) -> None:
-        """A new process: it lists everything before it does anything."""
-        super().restart()
-        self.queue: WorkQueue[tuple[str, str]] = WorkQueue(lambda: self.now)
-        self.feed = Feed(self.world, self.queue)
-        self.gauge = Unmeasured()
-        self.workers = Workers(self.queue, self.reconciler, self.gauge)
-        self.streams = {kind: Stream(resource, self.feed) for kind, resource in RESOURCES.items()}
-        self.next_resync = self.now + RESYNC
-        self._relist(RESOURCES)
-        self._note_caches()
-
-    def sync(self) -> None:
-        """The streams bring what the base class copies."""
-
-    def _relist(self, kinds: Sequence[str] | Mapping[str, Any]) -> None:
-        for kind in kinds:
-            self.feed.replace(RESOURCES[kind], self._present(kind), str(self.mesh.version))
-            self.streams[kind].pending.clear()
-            self.streams[kind].relist_at = None
-
-    def _present(self, kind: str) -> list[Document]:
-        return [document for (each, _, _), document in self.mesh.objects.items() if each == kind]
-
-    def _told(self, event: str, document: Document) -> None:
-        """The API server made a change."""
-        if document["kind"] == "Event":
-            self.history.events.append((document["firstTimestamp"], document["reason"], document["message"]))
-            return
-        stream = self.streams[document["kind"]]
-        late = self._trouble(self.schedule.watches[document["kind"]], {"late"})
-        stream.told(self.now, late.strength if late else 0.0, event, document)
-        self._look()
-
-    # Time.
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the story began."""
-        return self.now - self.begun
-
-    @property
-    def disturbed(self) -> bool:
-        """Can anything still go wrong?"""
-        return self.elapsed <= self.schedule.calm
-
-    def _second(self) -> None:
-        self.elapse(1)
-        if self.now < self.down_until:
-            return
-        if self.down_until:
-            self.down_until = 0.0
-            self.restart()
-        self._work()
-
-    def elapse(self, seconds: float) -> None:
-        """Let time pass, also within a call that takes its time: people act, traffic flows, watches speak."""
-        for _ in range(round(seconds)):
-            self.now += 1.0
-            self.traffic.flow(self.now, 1.0, self.shares())
-            while self.script and self.elapsed >= self.script[0][0]:
-                self.script.pop(0)[1](self)
-            self._deliver()
-            self._look()
-
-    def _deliver(self) -> None:
-        if self.down_until:
-            return
-        for kind, stream in self.streams.items():
-            trouble = self._trouble(self.schedule.watches[kind], {"silent", "gone"})
-            stream.deliver(self.now, trouble.what if trouble else "", lambda kind=kind: self._present(kind))  # type: ignore[misc]
-            if stream.relist_at is not None and self.now >= stream.relist_at:
-                self._relist([kind])
-        if self.now >= self.next_resync:
-            self.next_resync = self.now + RESYNC
-            self._relist(RESOURCES)
-
-    def _work(self) -> None:
-        """What the workers do: every key that is due, until none is."""
-        for _ in range(60):
-            if min(self.queue._due.values(), default=float("inf")) > self.now:
-                return
-            self._note_caches()
-            self.within = True
-            try:
-                RUNNER.run(self.workers.turn())
-            except Killed:
-                self.down_until = self.now + self.rng.randint(1, 5)
-                return
-            finally:
-                self.within = False
-            if self.gauge.error is not None and not isinstance(self.gauge.error, ApiFailure):
-                raise AssertionError(f"a bug: {self.gauge.error!r}") from self.gauge.error
-        raise AssertionError(f"no rest: {self.status.get('reason')} {self.status.get('message')}")
-
-    def _trouble(self, spans: Sequence[Span], what: set[str]) -> Span | None:
-        return next((span for span in spans if span.what in what and span.holds(self.elapsed)), None)
-
-    # The eyewitness.
-
-    def _look(self) -> None:
-        ready = [
-            condition["status"] == "True"
-            for document in self._present("Pod")
-            if document["metadata"]["labels"]["version"] == CANARY
-            for condition in document["status"]["conditions"]
-        ]
-        rule = self.mesh.peek("DestinationRule", "reviews")
-        mesh_percent = percent(self.mesh.peek("VirtualService", "reviews"))
-        sight = Sight(self.now, mesh_percent, CANARY in subsets(rule), sum(ready))
-        self.history.sights.append(sight)
-
-    def _note_caches(self) -> None:
-        """What this pass relies on: caches that were complete up to these instants."""
-        self.as_of = {kind: stream.complete_until(self.now) for kind, stream in self.streams.items()}
-
-    def command(self, text: str) -> None:
-        """kubectl annotate."""
-        if self.exists:
-            self.history.orders.append((self.now, text))
-            super().command(text)
-
-    # Calls to the API.
-
-    def _moment(self, call: str, number: int, moment: str) -> None:
-        kind = {"patch": call.split()[-1], "create": call.split()[-1], "read": call.split()[-1]}.get(call.split()[0])
-        kind = kind or "TrafficShift"
-        if moment == "before":
-            self._fault(call, moment)
-            self.before = self.mesh.peek(kind, "reviews")
-            return
-        if call != "event" and not call.startswith("read"):
-            self._write_down(call, kind)
-        self._fault(call, moment)
-
-    def _write_down(self, call: str, kind: str) -> None:
-        after = self.mesh.peek(kind, "reviews")
-        stored = self.mesh.peek("TrafficShift", "reviews")
-        self.history.writes.append(Write(self.now, call, self.before, after, stored, dict(self.as_of), self.blind))
-        self._look()
-
-    def _fault(self, call: str, moment: str) -> None:
-        span = self._trouble(self.schedule.calls, {"calls"})
-        if span is None or self.rng.random() >= span.strength / 2:
-            return
-        fault = self.rng.choice(("slow", "conflict", "throttled", "error", "timeout", "reset", "refused", "kill"))
-        if fault == "slow":
-            self.elapse(self.rng.randint(1, 8))
-        elif fault == "kill":
-            raise Killed
-        elif fault == "throttled" and moment == "before":
-            raise Transient("too many requests", float(self.rng.randint(1, 20)))
-        elif fault == "conflict" and moment == "before":
-            raise Conflict("the object has been modified")
-        elif fault == "refused" and moment == "before" and call.startswith(("patch", "create")):
-            raise Refused("the webhook denied the request")
-        elif fault == "timeout":
-            self.elapse(REQUEST_TIMEOUT)
-            raise Transient("timed out")
-        else:
-            raise Transient("the server has failed" if fault == "error" else "connection reset by peer")
-
-    # Prometheus.
-
-    async def snapshots(self, services: Sequence[ServiceId], at: float) -> Mapping[ServiceId, Snapshot] | QueryError:
-        """What it says of an instant, which its own clock calls otherwise."""
-        span = self._trouble(self.schedule.prometheus, {"down", "slow", "empty", "nan", "partial", "lagging"})
-        trouble = span.what if span else ""
-        if trouble == "slow" and span and self.slowed_at != self.now:
-            self.elapse(span.strength)
-            self.slowed_at = self.now
-        skew = self.schedule.skew if self.disturbed else 0.0
-        self.blind = trouble in {"down", "empty", "nan"}
-        if trouble == "down":
-            return QueryError("PrometheusUnreachable", "Prometheus cannot be reached")
-        if trouble == "empty":
-            return {services[0]: Snapshot(at, newest=0.0, asked="istio_requests_total")}
-        requests: list[Series] = []
-        durations: list[Series] = []
-        newest = 0.0
-        for proxy in PROXIES:
-            true = min(at - skew, self.now)
-            if span and (trouble == "lagging" or (trouble == "partial" and proxy == PROXIES[1])):
-                true = min(true, self.begun + span.start)
-            newest = max(newest, min(true + skew, at))
-            self._add(proxy, self.traffic.at(true), requests, durations, float("nan") if trouble == "nan" else 0.5)
-        return {services[0]: Snapshot(at, tuple(requests), tuple(durations), newest, "istio_requests_total")}
-
-    @staticmethod
-    def _add(
-        proxy: str,
-        counts: Mapping[tuple[str, str], float],
-        requests: list[Series],
-        durations: list[Series],
-        part: float,
-    ) -> None:
-        for (version, name), value in counts.items():
-            workload = "unknown" if version == "unknown" else f"reviews-{version}"
-            labels = {"pod": proxy, "destination_workload": workload, "response_code": "200"}
-            if name.startswith("le="):
-                durations.append(Series.of({**labels, "le": name.removeprefix("le=")}, value * part))
-            else:
-                requests.append(Series.of({**labels, "response_code": name}, value * part))
-
-    async def query(self, promql: str, at: float) -> tuple[Series, ...] | QueryError:
-        """A user's query meets the same troubles."""
-        span = self._trouble(self.schedule.prometheus, {"down", "empty", "nan"})
-        if span is not None and span.what == "down":
-            return QueryError("PrometheusUnreachable", "Prometheus cannot be reached")
-        answer = self.answer(self, at)
-        if span is None or isinstance(answer, QueryError):
-            return answer
-        return () if span.what == "empty" else tuple(Series(each.labels, float("nan")) for each in answer)
-
-    # How it went.
-
-    @property
-    def _share(self) -> float:
-        """The canary's percent of the pair's traffic, 0 without a route."""
-        return percent(self.mesh.peek("VirtualService", "reviews")) or 0.0
-
-    @property
-    def outcome(self) -> str:
-        """The end in a word: phase and weight, or the reason why a person has to act."""
-        if not self.exists:
-            return f"gone@{self._share:g}"
-        stalled = any(each["type"] == "Stalled" and each["status"] == "True" for each in self.status["conditions"])
-        if self.phase == "Paused" or (stalled and self.phase not in {"RolledBack", "Failed"}):
-            return f"{self.phase}:{self.status['reason']}"
-        return f"{self.phase}@{self._share:g}"
+AFTERWARDS = 20.0
+"""Seconds for which an end has to last, and in which the last Events are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,34 +41,48 @@ def play(schedule: Schedule) -> tuple[Disturbed, Result]:
     """Let a schedule run until its story has come to its end, and a little longer."""
     world = Disturbed(schedule)
     ends = schedule.story.ends
-    world.run(schedule.calm + 1)
-    world.run(CALM_WITHIN, until=lambda _: bool(world.status or not world.exists) and world.outcome in ends)
-    world.run(20)
+    broken: dict[str, Sequence[str]] = {}
+    try:
+        world.run(schedule.calm + 1)
+        world.run(CALM_WITHIN, until=lambda _: world.outcome in ends)
+        world.run(AFTERWARDS)
+    except AssertionError as bug:
+        broken["no_look_ends_in_a_bug"] = [str(bug)]
     world.history.last = copied(world.mesh.peek("TrafficShift", "reviews"))
-    broken = {invariant.__name__: found for invariant in INVARIANTS if (found := invariant(world.history))}
-    outcome = world.outcome if world.status or not world.exists else "nothing happened"
-    if outcome not in ends:
-        broken["every_story_comes_to_its_end"] = [f"{outcome}, not one of {sorted(ends)}: {world.status.get('message')}"]
-    return world, Result(schedule.seed, schedule.story.name, outcome, broken)
+    broken |= {invariant.__name__: found for invariant in INVARIANTS if (found := invariant(world.history))}
+    if world.outcome not in ends:
+        end = f"{world.outcome}, not one of {sorted(ends)}: {world.status.get('message')}"
+        broken["every_story_comes_to_its_end"] = [end]
+    return world, Result(schedule.seed, schedule.story.name, world.outcome, broken)
+
+
+def account(seed: int) -> Iterator[str]:
+    """What happened in a schedule, line by line."""
+    schedule = draw(seed)
+    world, result = play(schedule)
+    yield f"{schedule.story.name}: {result.outcome} after {world.elapsed:.0f} s, calm since {schedule.calm:.0f} s"
+    yield f"  Prometheus' clock is {schedule.skew:+g} s off"
+    for where, spans in (("API", schedule.calls), ("Prometheus", schedule.prometheus), *schedule.watches.items()):
+        yield from (f"  {where}: {span.what} {span.start:.0f}-{span.end:.0f} s ({span.strength:.1f})" for span in spans)
+    yield from (f"  {at - world.begun:6.0f} a person says {order}" for at, order in world.history.orders)
+    yield from (f"  {write.at - world.begun:6.0f} {write.call} {_gist(write)}" for write in world.history.writes)
+    for name, found in result.broken.items():
+        yield f"  {name}:"
+        yield from (f"    {sentence}" for sentence in found)
+
+
+def _gist(write: Write) -> str:
+    if write.call == "status":
+        status = write.after["status"]
+        return f"{status['phase']} {status['reason']} {status.get('weights')}"
+    return f"{percent(write.after)}%" if write.call.endswith("VirtualService") else ""
 
 
 def main() -> None:
-    """Tell a schedule's story in full."""
+    """Tell of every schedule named on the command line."""
     logging.disable(logging.CRITICAL)
     for seed in map(int, sys.argv[1:]):
-        schedule = draw(seed)
-        world, result = play(schedule)
-        print(f"{schedule.story.name}: {result.outcome} after {world.elapsed:.0f} s, calm since {schedule.calm:.0f} s")
-        for span in (*schedule.calls, *schedule.prometheus, *(s for spans in schedule.watches.values() for s in spans)):
-            print(f"  {span}")
-        for at, order in world.history.orders:
-            print(f"  {at - world.begun:6.0f} {order}")
-        for write in world.history.writes:
-            state = write.after.get("status") or {}
-            told = f"{state.get('phase')} {state.get('reason')} {state.get('weights')}" if write.call == "status" else ""
-            print(f"  {write.at - world.begun:6.0f} {write.call} {percent(write.after) if 'Virtual' in write.call else told}")
-        for name, found in result.broken.items():
-            print(f"  {name}:", *found, sep="\n    ")
+        sys.stdout.writelines(f"{line}\n" for line in account(seed))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from meshshift.core.telemetry import Series
 from tests.engine.simulation import Behaviour, Simulation, pod, route, rule
-
-if TYPE_CHECKING:
-    from tests.engine.faults import Disturbed
 
 Act = Callable[[Any], None]
 LABELS = {"subset": "v2", "labels": {"version": "v2"}}
@@ -215,9 +212,7 @@ def added(rng: random.Random) -> Story:
 
 
 def added_and_removed(rng: random.Random) -> Story:
-    return Story(
-        "a subset that is added and removed", _ends(BACK), {"canary": LABELS}, both(without_subset, failing)
-    )
+    return Story("a subset that is added and removed", _ends(BACK), {"canary": LABELS}, both(without_subset, failing))
 
 
 def created(rng: random.Random) -> Story:
@@ -238,7 +233,9 @@ def late(rng: random.Random) -> Story:
 def edited(rng: random.Random) -> Story:
     canary = rng.choice((0, 17, 33))
     ends = _ends("Paused:Drifted", THERE, "Succeeded@17", "Succeeded@33", "Succeeded@0", "Pending:WeightsMidWay")
-    return Story("weights edited by hand", ends, arrange=bookinfo, script=((_moment(rng), set_weights(100 - canary, canary)),))
+    return Story(
+        "weights edited by hand", ends, arrange=bookinfo, script=((_moment(rng), set_weights(100 - canary, canary)),)
+    )
 
 
 def edited_and_resumed(rng: random.Random) -> Story:

@@ -1,0 +1,163 @@
+"""Every invariant is able to fail: each sees the one history that breaks it, and is silent about an honest one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.engine import invariants
+from tests.engine.invariants import INVARIANTS, History, Sight, Write
+from tests.engine.simulation import NAMESPACE, Document, bookinfo, copied, route, rule, shift
+
+AS_OF = {"VirtualService": 10.0, "DestinationRule": 10.0, "Pod": 10.0, "TrafficShift": 10.0}
+
+
+def at_five() -> Document:
+    """A TrafficShift whose persisted step allows the canary 5%."""
+    simulation = bookinfo()
+    simulation.mesh.put(shift())
+    simulation.run(60, until=lambda s: s.weight == 5)
+    return simulation.mesh.get("TrafficShift", "reviews")
+
+
+SHIFT = at_five()
+
+
+def told(document: Document, checkpoint: dict[str, Any] | None = None, **status: Any) -> Document:
+    """The shift with another status."""
+    changed: Document = copied(document)
+    changed["status"] |= status
+    if checkpoint:
+        state = json.loads(changed["status"]["checkpoint"]) | checkpoint
+        changed["status"]["checkpoint"] = json.dumps(state)
+    return changed
+
+
+def named(document: Document) -> Document:
+    """As it would come from the API server."""
+    return {**document, "metadata": {**document["metadata"], "namespace": NAMESPACE}}
+
+
+def weighing(at: float, before: Document, after: Document, stored: Document = SHIFT, **more: Any) -> Write:
+    return Write(at, "patch VirtualService", named(before), named(after), stored, AS_OF, **more)
+
+
+def telling(at: float, before: Document, after: Document, **more: Any) -> Write:
+    return Write(at, "status", before, after, after, AS_OF, **more)
+
+
+HONEST = History(
+    sights=[Sight(9.0, 0.0, subset=True, ready=1), Sight(21.0, 5.0, subset=True, ready=1)],
+    writes=[
+        weighing(20.0, route({"v1": 100, "v2": 0}), route({"v1": 95, "v2": 5})),
+        telling(22.0, SHIFT, told(SHIFT, weights={"desired": 5, "observed": 5.0}, history=[])),
+    ],
+    last=SHIFT,
+)
+
+
+def broken(**changes: Any) -> History:
+    return replace(HONEST, **changes)
+
+
+def more_than_the_step() -> History:
+    return broken(writes=[weighing(20.0, route({"v1": 100, "v2": 0}), route({"v1": 90, "v2": 10}))])
+
+
+def less_than_the_share() -> History:
+    return broken(writes=[weighing(20.0, route({"v1": 100, "v2": 0}), route({"v1": 90, "v2": 5}))])
+
+
+def after_a_regression() -> History:
+    turned = told(SHIFT, {"phase": "RollingBack", "desired": 0, "outcome": ["RegressionProven", "worse"]})
+    rise = weighing(21.0, route({"v1": 100, "v2": 0}), route({"v1": 95, "v2": 5}), turned)
+    return broken(writes=[telling(20.0, SHIFT, turned), rise])
+
+
+def after_an_abort() -> History:
+    ten = told(SHIFT, {"desired": 10})
+    rise = weighing(31.0, route({"v1": 95, "v2": 5}), route({"v1": 90, "v2": 10}), ten)
+    return broken(writes=[*HONEST.writes, rise], orders=[(30.0, "abort")])
+
+
+def in_blindness() -> History:
+    before = told(SHIFT, weights={"desired": 5, "observed": 5.0})
+    return broken(writes=[telling(22.0, before, told(SHIFT, weights={"desired": 25, "observed": 5.0}), blind=True)])
+
+
+def without_subset() -> History:
+    return broken(sights=[Sight(9.0, 0.0, subset=False, ready=1), Sight(15.0, 0.0, subset=False, ready=1)])
+
+
+def without_pods() -> History:
+    return broken(sights=[Sight(8.0, 0.0, subset=True, ready=1), Sight(9.0, 0.0, subset=True, ready=0)])
+
+
+def unsettled() -> History:
+    added = Write(19.0, "patch DestinationRule", named(rule("v1")), named(rule("v1", "v2")), SHIFT, AS_OF)
+    return broken(writes=[added, *HONEST.writes])
+
+
+def foreign() -> History:
+    after = route({"v1": 95, "v2": 5})
+    after["spec"]["http"][0]["timeout"] = "3s"
+    return broken(writes=[weighing(20.0, route({"v1": 100, "v2": 0}), after)])
+
+
+def claimed_weight() -> History:
+    return broken(writes=[telling(22.0, SHIFT, told(SHIFT, weights={"desired": 5, "observed": 25.0}))])
+
+
+def claimed_end() -> History:
+    return broken(writes=[telling(22.0, SHIFT, told(SHIFT, phase="Succeeded", weights={"desired": 100}))])
+
+
+def untold() -> History:
+    entry = {"at": "2026-01-01T00:00:00Z", "phase": "Paused", "reason": "Drifted", "message": "somebody", "weight": 5}
+    return broken(writes=[telling(22.0, SHIFT, told(SHIFT, weights={"observed": 5.0}, history=[entry]))])
+
+
+def told_of_nothing() -> History:
+    return broken(events=[("2026-01-01T00:00:00Z", "Drifted", "nobody")])
+
+
+BREACHES = (
+    (invariants.weights_of_the_pair_keep_their_share, less_than_the_share),
+    (invariants.the_canary_never_gets_more_than_its_step_allows, more_than_the_step),
+    (invariants.no_increase_after_a_regression_was_proven, after_a_regression),
+    (invariants.no_increase_after_an_abort, after_an_abort),
+    (invariants.no_increase_while_prometheus_cannot_be_read, in_blindness),
+    (invariants.no_weight_reaches_a_subset_that_is_missing, without_subset),
+    (invariants.no_weight_reaches_a_subset_that_is_unsettled, unsettled),
+    (invariants.no_weight_reaches_a_subset_without_ready_pods, without_pods),
+    (invariants.nothing_foreign_changes, foreign),
+    (invariants.the_status_claims_only_what_the_mesh_says, claimed_weight),
+    (invariants.the_status_claims_only_what_the_mesh_says, claimed_end),
+    (invariants.every_turn_is_told_as_an_event, untold),
+    (invariants.every_turn_is_told_as_an_event, told_of_nothing),
+)
+
+
+@pytest.mark.parametrize(("invariant", "breach"), BREACHES, ids=lambda each: each.__name__)
+def test_the_invariant_sees_its_breach(
+    invariant: Callable[[History], list[str]], breach: Callable[[], History]
+) -> None:
+    assert invariant(breach())
+
+
+@pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda each: each.__name__)
+def test_an_honest_history_breaks_nothing(invariant: Callable[[History], list[str]]) -> None:
+    assert invariant(HONEST) == []
+
+
+def test_every_invariant_has_a_breach() -> None:
+    assert {invariant for invariant, _ in BREACHES} == set(INVARIANTS)
+
+
+def test_what_was_true_since_the_caches_were_complete_excuses() -> None:
+    history = broken(sights=[Sight(8.0, 0.0, subset=True, ready=1), Sight(12.0, 0.0, subset=True, ready=0)])
+    assert invariants.no_weight_reaches_a_subset_without_ready_pods(history) == []
