@@ -33,6 +33,7 @@ NO_SCENARIO = "none"
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Use this API server (a bare one, without controllers of its own) in place of the in-memory one.",
 )
+@click.option("--allow-nodes", is_flag=True, help="Use the API server of --kubeconfig even if its cluster has nodes.")
 @click.option("--keep", is_flag=True, help="Stay up afterwards, and say where everything is.")
 @click.option("--plain", is_flag=True, help="Plain lines even on a terminal.")
 @click.option(
@@ -45,6 +46,7 @@ def lab(
     scenario: str,
     rate: float,
     kubeconfig: Path | None,
+    allow_nodes: bool,
     keep: bool,
     plain: bool,
     directory: Path | None,
@@ -65,7 +67,7 @@ def lab(
             raise
         raise click.ClickException(f"{package} is not installed: pip install 'meshshift[lab]'") from error
     chosen = SCENARIOS.get(scenario)
-    wish = Wish(chosen, rate, kubeconfig, keep or chosen is None, directory, verbose)
+    wish = Wish(chosen, rate, kubeconfig, allow_nodes, keep or chosen is None, directory, verbose)
     display = Lines() if plain or verbose or not sys.stdout.isatty() else LiveScreen()
     try:
         status = asyncio.run(run(wish, display))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from kubernetes.aio import client
+
 DEFAULT_MANAGER = "meshshift-lab"
 _PODS = Resource("", "v1", "Pod", "pods")
 
@@ -24,16 +26,23 @@ class UnknownKindError(LookupError):
 
 
 class LabClient(KubeClient):
-    """A KubeClient that writes as `manager` and takes documents of any kind that the server knows."""
+    """A KubeClient that writes as `manager` and takes documents of any kind that the server knows.
+
+    `created` are the objects that `apply` found missing, as the server answered, in the order of their creation.
+    """
 
     manager = DEFAULT_MANAGER
+
+    def __init__(self, configuration: client.Configuration) -> None:
+        super().__init__(configuration)
+        self.created: list[tuple[Resource, Document]] = []
 
     @classmethod
     async def connect_as(cls, kubeconfig: Path, manager: str = DEFAULT_MANAGER) -> Self:
         """Connect by a kubeconfig file and write under the given field manager."""
-        client = await cls.connect(kubeconfig)
-        client.manager = manager
-        return client
+        connected = await cls.connect(kubeconfig)
+        connected.manager = manager
+        return connected
 
     async def resource_of(self, document: Document) -> Resource:
         """The resource that serves a document, by discovery; raises UnknownKindError."""
@@ -54,9 +63,11 @@ class LabClient(KubeClient):
         metadata = document["metadata"]
         namespace = metadata.get("namespace", "default") if resource.namespaced else None
         try:
-            return await self.create(resource, namespace, document)
+            stored = await self.create(resource, namespace, document)
         except Conflict:
             return await self.patch(resource, namespace, metadata["name"], document, kind="merge")
+        self.created.append((resource, stored))
+        return stored
 
     async def remove_pod(self, namespace: str, name: str) -> None:
         """Remove a pod whose process has ended, as a kubelet does: without a further grace period."""

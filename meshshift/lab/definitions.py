@@ -23,7 +23,7 @@ async def install_definitions(client: LabClient) -> None:
     definitions = [*istio_definitions(), custom_resource_definition()]
     for definition in definitions:
         try:
-            await client.create(CRDS, None, definition)
+            client.created.append((CRDS, await client.create(CRDS, None, definition)))
         except Conflict:
             continue
     async with asyncio.timeout(_TIMEOUT):

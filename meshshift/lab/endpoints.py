@@ -2,6 +2,9 @@
 
 The mesh itself does not read them (`envoy.world` looks at pods, as the selectors and readiness are all there is to it);
 they are for people, and for controllers that wait for ready endpoints.
+
+The lab's pods live on loopback addresses, and Kubernetes refuses those in a slice (`ValidateEndpointIP`).  So a slice
+names each pod by what cluster DNS would call it, `<address with dashes>.<namespace>.pod.cluster.local`.
 """
 
 from __future__ import annotations
@@ -112,7 +115,7 @@ def endpoint_slice(service: Document, pods: list[Document]) -> Document:
                 }
             ],
         },
-        "addressType": "IPv4",
+        "addressType": "FQDN",
         "endpoints": [_endpoint(pod) for pod in chosen],
         "ports": ports,
     }
@@ -122,7 +125,7 @@ def _endpoint(pod: Document) -> Document:
     ready = serves(pod)
     terminating = "deletionTimestamp" in pod["metadata"]
     return {
-        "addresses": [pod["status"]["podIP"]],
+        "addresses": [f"{pod['status']['podIP'].replace('.', '-')}.{pod['metadata']['namespace']}.pod.cluster.local"],
         "conditions": {"ready": ready, "serving": ready, "terminating": terminating},
         "nodeName": pod["spec"].get("nodeName", ""),
         "targetRef": {

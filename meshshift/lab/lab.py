@@ -10,8 +10,8 @@ the client's sidecar, telemetry with Istio's labels, a real Prometheus, and a st
 Everything listens on loopback, on ports of the kernel's choice, and everything ends with the object: at the end of the
 block, on Ctrl-C, and even if this process is killed (`children`).
 
-With `kubeconfig` the lab uses that API server instead of its own.  It should be a bare one: the lab is Deployment
-controller, endpoint controller and kubelet in one and would compete with others.
+With `kubeconfig` the lab uses that API server instead of its own.  It has to be a bare one, and is left as it was found
+(`guest`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from meshshift.lab.endpoints import Endpoints
 from meshshift.lab.envoy.proxy import EnvoyProxy
 from meshshift.lab.envoy.push import Pusher
 from meshshift.lab.envoy.world import serves
+from meshshift.lab.guest import refuse_nodes, remove_created
 from meshshift.lab.kube import ApiServer
 from meshshift.lab.load import Cohort, Load
 from meshshift.lab.node import ADDRESS_ANNOTATION, Node
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshshift.adapters.kube import Document
+    from meshshift.lab.guest import Belonging
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +63,8 @@ class Lab:
     """The mesh; an async context manager.
 
     The parts are public, for scenarios that want to look at them or break them: `client`, `state`, `node`, `proxy`,
-    `pusher`, `access_log`, `telemetry`, `prometheus`, `load`, `controller`, `processes`.
+    `pusher`, `access_log`, `telemetry`, `prometheus`, `load`, `controller`, `processes`.  `left_behind` is known at the
+    end: what this lab created on another's API server and did not remove.
     """
 
     client: LabClient
@@ -80,6 +83,7 @@ class Lab:
         *,
         directory: Path | None = None,
         kubeconfig: Path | None = None,
+        allow_nodes: bool = False,
         rate: float = 300.0,
         manifests: Path | None = None,
         namespace: str = "bookinfo",
@@ -90,12 +94,15 @@ class Lab:
     ) -> None:
         """Describe the lab.
 
-        `directory` keeps logs, configuration and data (default: a temporary one, removed at the end); `rate` is the
+        `directory` keeps logs, configuration and data (default: a temporary one, removed at the end); `kubeconfig`
+        names an API server in place of the lab's own, one with nodes only if `allow_nodes` says so; `rate` is the
         load in requests per second, sent to `service` in `namespace` from the moment its pods are ready; `manifests`
         is the mesh to start with (default: the sample mesh; only files directly in the directory are applied).  `host`
         is what the load calls the service (default: its full name): requests that lead nowhere are reported under it.
         """
         self._wish = (directory, kubeconfig, manifests or sample_directory())
+        self._allow_nodes = allow_nodes
+        self.left_behind: tuple[Belonging, ...] = ()
         self._rate = rate
         self._host = host or f"{service}.{namespace}.svc.cluster.local"
         self._cohorts = tuple(cohorts)
@@ -249,12 +256,16 @@ class Lab:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.kubeconfig_path = kubeconfig or await self._start_api_server()
         self.client = await self._enter(await LabClient.connect_as(self.kubeconfig_path))
+        if kubeconfig and not self._allow_nodes:
+            await refuse_nodes(self.client)
         await install_definitions(self.client)
         self._http = await self._enter(httpx.AsyncClient())
         self.state = await self._enter(ClusterState(self.client))
         self.node = await self._enter(Node(self.client, self.state.pods, self.directory / "pods"))
         await self._enter(Workloads(self.client, self.state))
         await self._enter(Endpoints(self.client, self.state))
+        if kubeconfig:
+            self._stack.push_async_callback(self._leave)
         await self._start_mesh()
         await self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "meshshift-system"}})
         await self.apply(*map(as_kubectl_would, read_documents(manifests)))
@@ -308,6 +319,9 @@ class Lab:
 
     async def _enter(self, part: AbstractAsyncContextManager[Part]) -> Part:
         return await self._stack.enter_async_context(part)
+
+    async def _leave(self) -> None:
+        self.left_behind = await remove_created(self.client)
 
     async def _stop_programs(self) -> None:
         await asyncio.gather(*(process.stop() for process in self.processes))

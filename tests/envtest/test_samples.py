@@ -1,4 +1,4 @@
-"""A real API server's verdict on every sample spec, against ours: does `kubectl apply` refuse what we say it refuses?"""
+"""A real API server's verdict on every sample spec: does `kubectl apply` refuse what we say it refuses?"""
 
 from __future__ import annotations
 

@@ -19,25 +19,26 @@ from typing import TYPE_CHECKING
 
 from kubernetes.aio.config import ConfigException
 
-from meshshift.adapters.kube import TRAFFIC_SHIFTS
-from meshshift.engine.failures import ApiFailure, NotFound
+from meshshift.engine.failures import ApiFailure
 from meshshift.lab.children import free_port
 from meshshift.lab.demo.stage import Stage, StageError
 from meshshift.lab.demo.story import NAME, NAMESPACE
 from meshshift.lab.demo.summary import summary
 from meshshift.lab.envoy.proxy import EnvoyError
+from meshshift.lab.guest import InhabitedClusterError
 from meshshift.lab.lab import Lab
 from meshshift.lab.prometheus import PrometheusError
 from meshshift.lab.sample import sample_directory
-from meshshift.lab.watching import Watched
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from meshshift.lab.demo.frame import Display
     from meshshift.lab.demo.story import Scenario
+    from meshshift.lab.guest import Belonging
 
-FAILURES = (ApiFailure, ConfigException, EnvoyError, OSError, PrometheusError, StageError)
+FAILURES = (ApiFailure, ConfigException, EnvoyError, InhabitedClusterError, OSError, PrometheusError, StageError)
 """What can go wrong without anybody's mistake in this program; their messages are fit for the user."""
-_GONE_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,14 @@ class Wish:
     """What the user asked for.
 
     `scenario` None: just a mesh to play with.  `rate`: requests per second.  `kubeconfig`: another API server than the
-    lab's own.  `keep`: stay until a signal comes.  `directory`: an empty or new one for logs and data; None: a
-    temporary one.  `verbose`: debug logs, on standard error too.
+    lab's own, and `allow_nodes` whether it may have nodes.  `keep`: stay until a signal comes.  `directory`: an empty
+    or new one for logs and data; None: a temporary one.  `verbose`: debug logs, on standard error too.
     """
 
     scenario: Scenario | None
     rate: float = 300.0
     kubeconfig: Path | None = None
+    allow_nodes: bool = False
     keep: bool = False
     directory: Path | None = None
     verbose: bool = False
@@ -80,8 +82,18 @@ async def run(wish: Wish, display: Display) -> int:
 
 async def _perform(wish: Wish, display: Display, directory: Path, stopping: _Stopping) -> int:
     started = time.monotonic()
-    display.say("starting the API server, Envoy, Prometheus, two pods of reviews v1 and the controller")
-    async with Lab(directory=directory, kubeconfig=wish.kubeconfig, rate=wish.rate) as lab:
+    own = "" if wish.kubeconfig else "the API server, "
+    display.say(f"starting {own}Envoy, Prometheus, two pods of reviews v1 and the controller")
+    mesh = Lab(directory=directory, kubeconfig=wish.kubeconfig, allow_nodes=wish.allow_nodes, rate=wish.rate)
+    try:
+        return await _live_in(mesh, wish, display, stopping, started)
+    finally:
+        if mesh.left_behind:
+            display.say(_farewell(mesh.left_behind))
+
+
+async def _live_in(mesh: Lab, wish: Wish, display: Display, stopping: _Stopping, started: float) -> int:
+    async with mesh as lab:
         port = free_port()
         await lab.start_controller(
             port=port,
@@ -95,8 +107,6 @@ async def _perform(wish: Wish, display: Display, directory: Path, stopping: _Sto
         if wish.keep:
             display.say(_directions(lab, port))
             await stopping.wait()
-        if wish.kubeconfig:
-            await _leave_no_shift(lab)
     return status
 
 
@@ -107,15 +117,13 @@ async def _play(scenario: Scenario, lab: Lab, display: Display) -> int:
     return 0 if all(check.holds for check in checks) else 1
 
 
-async def _leave_no_shift(lab: Lab) -> None:
-    """Delete the shift while there is a controller that lets it go, so that the next run finds none."""
-    try:
-        async with asyncio.timeout(_GONE_TIMEOUT):
-            async with Watched(lab.client, TRAFFIC_SHIFTS) as shifts:
-                await lab.client.delete(TRAFFIC_SHIFTS, NAMESPACE, NAME)
-                await shifts.until(lambda: (NAMESPACE, NAME) not in shifts.objects)
-    except NotFound:
-        return
+def _farewell(left: Sequence[Belonging]) -> str:
+    """What is still on somebody else's API server, kind by kind."""
+    names: dict[str, list[str]] = {}
+    for one in left:
+        names.setdefault(one.resource.kind, []).append("/".join(filter(None, (one.namespace, one.name))))
+    kinds = "\n".join(f"  {kind}: {', '.join(sorted(listed))}" for kind, listed in names.items())
+    return f"left on the API server, everything else that the lab created is removed:\n{kinds}"
 
 
 def _directions(lab: Lab, port: int) -> str:

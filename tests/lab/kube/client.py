@@ -170,7 +170,7 @@ class Events:
 async def repeated(ask: Callable[[], Awaitable[Answer]], holds: Callable[[Answer], bool]) -> Answer:
     """Ask until the answer is as wanted: a real server acts by a new definition a moment later, and tells nobody."""
     async with asyncio.timeout(20):
-        while not holds(answer := await ask()):
+        while not holds(answer := await ask()):  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.02)
     return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -273,6 +274,8 @@ async def test_a_definition_can_make_fields_selectable(api: Api) -> None:
     assert await api.names(api.widgets(), fieldSelector="spec.colour=red") == ["a"]
 
 
+AS_TYPE = '"object": '
+"""Of a broken rule, Kubernetes 1.34 shows the type of the value; 1.36 shows a scalar itself, and of an object nothing."""
 RISING = [{"weight": 1}, {"weight": 2}]
 RULED = object_of(
     size={"type": "integer"},
@@ -313,13 +316,14 @@ async def test_rules_decide(api: Api, rule: str, good: Document, bad: Document) 
     await api.define_widgets(RULED | {"x-kubernetes-validations": validations})
     await api.widget("good", good)
     status = await refused(api, bad)
-    assert status["message"] == f'Widget.{api.group} "w" is invalid: spec: Invalid value: that is not allowed'
+    start = f'Widget.{api.group} "w" is invalid: spec: Invalid value: '
+    assert status["message"].replace(AS_TYPE, "", 1) == f"{start}that is not allowed"
 
 
 async def test_a_rule_without_a_message_is_quoted(api: Api) -> None:
     await api.define_widgets(object_of(size={"type": "integer", "x-kubernetes-validations": [{"rule": "self > 1"}]}))
     status = await refused(api, {"size": 1})
-    assert status["message"].endswith("spec.size: Invalid value: 1: failed rule: self > 1")
+    assert re.search(r'spec\.size: Invalid value: (1|"integer"): failed rule: self > 1$', status["message"])
 
 
 async def test_a_rule_can_say_what_it_found(api: Api) -> None:
