@@ -10,7 +10,7 @@ from meshshift.core.mesh.references import references
 from meshshift.core.mesh.routes import find_routes
 from meshshift.core.mesh.rule_lookup import hidden_subset
 from meshshift.core.mesh.subsets import find_rule, joined_labels
-from meshshift.core.mesh.writers import last_writers
+from meshshift.core.mesh.writers import give_back, last_writers
 from meshshift.core.observation import MeshView
 from meshshift.core.spec import CreatePolicy
 
@@ -48,6 +48,8 @@ def read_mesh(spec: ShiftSpec, target: Target, documents: Documents, *, begun: b
     rule = find_rule(rules, target, spec.destination_rule)
     stable, canary = (joined_labels(rules, target, each.name) for each in (spec.stable, spec.canary))
     ignored = None if isinstance(routes, Problem) else routes.conflict
+    managed = _managed(services, routes)
+    held = [] if isinstance(rule, Problem) else [give_back(rule, "DestinationRule")]
     hidden = _hidden(spec, target, rules, rule, {spec.stable.name: stable, spec.canary.name: canary})
     return MeshView(
         target=target,
@@ -55,7 +57,8 @@ def read_mesh(spec: ShiftSpec, target: Target, documents: Documents, *, begun: b
         rule=rule if begun or hidden is None else hidden,
         stable_labels=stable,
         canary_labels=canary,
-        writers=last_writers(_managed(services, routes)),
+        writers=last_writers(managed),
+        owned=tuple(filter(None, [*(give_back(each, "VirtualService") for each in managed), *held])),
         canary_users=tuple(map(str, references(services, target, spec.canary.name))),
         conflict=ignored or hidden,
     )

@@ -11,7 +11,7 @@ from meshshift.core.telemetry import NoData, Series
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meshshift.core.mesh.documents import Problem, Target
+    from meshshift.core.mesh.documents import Patch, Problem, Target
     from meshshift.core.mesh.routes import FoundRoutes
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
@@ -53,8 +53,9 @@ class MeshView:
     `routes` are those that send to the pair; `rule` is the DestinationRule that serves the host; the labels are
     those of the two subsets as Istio acts on them, None for a subset that is not there.  `canary_users` are the places
     that send to the canary's subset, ours and others.  `writers` are the field managers, meshshift aside, that
-    wrote the managed VirtualServices last.  `conflict` says whom Istio obeys instead of these routes or this rule, for
-    some callers or for all: a reason not to go on, none not to go back.
+    wrote the managed VirtualServices last; `owned` are the edits that give up the ownership of what meshshift wrote.
+    `conflict` says whom Istio obeys instead of these routes or this rule, for some callers or for all: a reason not to
+    go on, none not to go back.
     """
 
     target: Target
@@ -64,6 +65,7 @@ class MeshView:
     canary_labels: Mapping[str, str] | None
     canary_users: tuple[str, ...] = ()
     writers: tuple[str, ...] = ()
+    owned: tuple[Patch, ...] = ()
     conflict: Problem | None = None
 
 

@@ -115,7 +115,8 @@ _STAGES = ("", "weights", "destinations")
 def _done(look: Look) -> Decision:
     run = look.run
     if look.seen.deleted:
-        return look.decide(Kind.END, _reason(look), _message(look), release=True, again=0.0)
+        owned = look.seen.mesh.owned
+        return look.decide(Kind.END, _reason(look), _message(look), edits=owned, release=True, again=0.0)
     if run.restart:
         return start(look, f"the spec changed: a shift to {look.seen.spec.canary.name} begins anew")
     ended = run.end(Phase.ROLLED_BACK, look.seen.now)

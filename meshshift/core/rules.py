@@ -93,7 +93,8 @@ def deleted(look: Look) -> Decision | None:
     if run is None or run.phase.ended or run.spec.on_delete is OnDelete.LEAVE:
         left = f", traffic left with {run.desired}% on {run.spec.canary.name}" if run and not run.phase.ended else ""
         phase = run.phase if run else Phase.PENDING
-        return Decision(Kind.END, "Deleted", f"the TrafficShift is deleted{left}", phase, run, IDLE, release=True)
+        message, owned = f"the TrafficShift is deleted{left}", look.seen.mesh.owned
+        return Decision(Kind.END, "Deleted", message, phase, run, IDLE, edits=owned, release=True)
     if run.phase is Phase.ROLLING_BACK:
         return None
     turned = run.roll_back("Deleted", "the TrafficShift was deleted", look.seen.now)
@@ -118,7 +119,8 @@ def ended(look: Look) -> Decision | None:
     stalled = run.phase is not Phase.SUCCEEDED
     reason = outcome.reason if outcome else str(run.phase)
     message = outcome.message if outcome else str(run.phase)
-    return Decision(Kind.END, reason, message, run.phase, run, IDLE, stalled=stalled)
+    owned = look.seen.mesh.owned
+    return Decision(Kind.END, reason, message, run.phase, run, IDLE, edits=owned, stalled=stalled)
 
 
 def paused(look: Look) -> Decision | None:

@@ -165,12 +165,17 @@ class Reconciler:
         return REFUSED_AGAIN
 
     async def _write_all(self, decision: Decision) -> None:
-        """The edits in order.  On the way back one that fails keeps no other route from going back."""
+        """The edits in order.  On the way back one that fails keeps no other route from going back.
+
+        At the end only ownership is left to give up; a server that will not have that keeps no run from ending.
+        """
         failures: list[ApiFailure] = []
         for edit in decision.edits:
             try:
                 await self._write(edit)
             except ApiFailure as failure:
+                if decision.kind is Kind.END and isinstance(failure, Refused):
+                    continue
                 if decision.kind is not Kind.RESTORE:
                     raise
                 failures.append(failure)

@@ -445,3 +445,27 @@ def test_a_look_between_the_windows_raises_nothing_while_counters_are_not_number
         simulation.command("resume")
         simulation.run(1)
     assert simulation.weight == 5, simulation.status["message"]
+
+
+def owned_by(*managers: str) -> list[dict[str, object]]:
+    return [
+        {"manager": manager, "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:http": {}}}}
+        for manager in managers
+    ]
+
+
+def test_a_run_that_has_ended_gives_up_the_ownership_of_what_it_wrote() -> None:
+    simulation = begun()
+    for kind in ("VirtualService", "DestinationRule"):
+        simulation.mesh.edit(kind, "reviews", lambda each: each["metadata"].update(managedFields=owned_by("meshshift")))
+    simulation.run(100, until=at_weight(25))
+    simulation.mesh.edit(
+        "VirtualService",
+        "reviews",
+        lambda each: each["metadata"].update(managedFields=owned_by("kubectl", "meshshift")),
+    )
+    simulation.run(600, until=ended)
+    simulation.run(3)
+    assert simulation.mesh.get("VirtualService", "reviews")["metadata"]["managedFields"] == owned_by("kubectl")
+    assert simulation.mesh.get("DestinationRule", "reviews")["metadata"]["managedFields"] == [{}]
+    assert simulation.phase == "Succeeded"
