@@ -7,6 +7,7 @@ test evaluates both over the same samples.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RULES_BROKEN = "rules_broken"
+MAX_NAME = 253
 SERVICE_NAME = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _SUBSET_NAME = "^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$"
-_OBJECT_NAME = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
+OBJECT_NAME = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
 _OBJECT_REFERENCE = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
 _LABEL_KEY = "^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$"
 _LABEL_VALUE = "^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$"
@@ -38,11 +40,16 @@ _LABEL_VALUE = "^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$"
 PATTERN_HINTS = {
     SERVICE_NAME: "use lower-case letters, digits and '-', at most 63 of them",
     _SUBSET_NAME: "use letters, digits and '-', as in the DestinationRule's subsets[].name",
-    _OBJECT_NAME: "use lower-case letters, digits, '-' and '.'",
+    OBJECT_NAME: "use lower-case letters, digits, '-' and '.'",
     _OBJECT_REFERENCE: "write name or namespace/name in lower-case letters, digits, '-' and '.'",
     _LABEL_KEY: "use a label key such as version or app.kubernetes.io/version",
     _LABEL_VALUE: "use letters, digits, '-', '_' and '.', at most 63 of them",
 }
+
+
+def is_object_name(value: object) -> bool:
+    """Can Kubernetes have an object of that name?"""
+    return isinstance(value, str) and len(value) <= MAX_NAME and re.fullmatch(OBJECT_NAME[1:-1], value) is not None
 
 
 def _canonical_duration(text: str) -> str:
@@ -55,7 +62,7 @@ def _canonical_duration(text: str) -> str:
 ServiceName = Annotated[StrictStr, Field(min_length=1, max_length=63)]
 IndicatorName = Annotated[StrictStr, Field(max_length=63, pattern=SERVICE_NAME)]
 SubsetName = Annotated[StrictStr, Field(max_length=63, pattern=_SUBSET_NAME)]
-ObjectName = Annotated[StrictStr, Field(max_length=253, pattern=_OBJECT_NAME)]
+ObjectName = Annotated[StrictStr, Field(max_length=MAX_NAME, pattern=OBJECT_NAME)]
 ObjectReference = Annotated[StrictStr, Field(max_length=317, pattern=_OBJECT_REFERENCE)]
 RouteName = Annotated[StrictStr, Field(min_length=1, max_length=253)]
 LabelKey = Annotated[StrictStr, Field(max_length=317, pattern=_LABEL_KEY)]

@@ -1,7 +1,6 @@
 """Manifests from files, directories and standard input: every document that a shift is made of, and where it stood.
 
-YAML is read as `kubectl` reads it: what results is JSON.  A timestamp therefore stays the text that it is, and
-documents share no parts, whatever anchors and aliases the file has.
+Documents share no parts, whatever anchors and aliases the file has.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
+from meshshift.api.wire import OBJECT_NAME, PATTERN_HINTS, is_object_name
+from meshshift.cli.yaml_documents import yaml_documents
 from meshshift.core.mesh.documents import Document, ObjectRef, member, ref_of, shown, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from meshshift.cli.flags import Option
 
@@ -64,13 +64,13 @@ class Manifest:
     document: Document
 
 
-def read_manifests(filenames: Iterable[str], namespace: str) -> tuple[Manifest, ...]:
-    """All documents of the known KINDS, in the order given; those without a namespace are put into `namespace`.
+def read_manifests(filenames: Iterable[str], namespace: str, kinds: Collection[str] = KINDS) -> tuple[Manifest, ...]:
+    """All documents of these KINDS, in the order given; those without a namespace are put into `namespace`.
 
     Raises ClickException that names the file and the place if something cannot be read.
     """
     files = dict.fromkeys(file for name in filenames for file in _files(name))
-    return tuple(manifest for file in files for manifest in _read(file, namespace))
+    return tuple(manifest for file in files for manifest in _read(file, namespace, kinds))
 
 
 def repeated(manifests: Iterable[Manifest]) -> dict[ObjectRef, str]:
@@ -92,23 +92,10 @@ def _files(name: str) -> list[str]:
     return sorted(str(each) for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
 
 
-def _read(file: str, namespace: str) -> Iterator[Manifest]:
-    with click.open_file(file, encoding="utf-8") as stream:
-        try:
-            loaded = _parsed(stream.read())
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise click.ClickException(f"{file} is not YAML: {error}") from error
-    for document in _items(loaded):
-        if isinstance(document, dict) and _is_known(document):
+def _read(file: str, namespace: str, kinds: Collection[str]) -> Iterator[Manifest]:
+    for document in _items(yaml_documents(file)):
+        if isinstance(document, dict) and _is_known(document) and document["kind"] in kinds:
             yield _manifest(file, document, namespace)
-
-
-def _parsed(content: str) -> list[object]:
-    """The documents of a file.  JSON goes first, for PyYAML takes it only while it has no tabs."""
-    try:
-        return [json.loads(content)]
-    except json.JSONDecodeError:
-        return list(yaml.load_all(content, Loader=_Loader))
 
 
 def _items(documents: Iterable[object]) -> Iterator[Any]:
@@ -129,18 +116,13 @@ def _manifest(file: str, written: dict[str, Any], namespace: str) -> Manifest:
         document: Document = json.loads(json.dumps(written, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise click.ClickException(f"{file}: a {kind} holds a value that JSON does not know: {error}") from error
-    name = member(document, "metadata", "name")
+    name, written_namespace = member(document, "metadata", "name"), member(document, "metadata", "namespace")
     if not text(name):
         raise click.ClickException(f"{file}: a {kind} has the metadata.name {shown(name)}; give it a name")
-    document["metadata"]["namespace"] = text(member(document, "metadata", "namespace")) or namespace
+    document["metadata"]["namespace"] = namespace if written_namespace in (None, "") else written_namespace
+    for field in ("name", "namespace"):
+        value = document["metadata"][field]
+        if not is_object_name(value):
+            hint = PATTERN_HINTS[OBJECT_NAME]
+            raise click.ClickException(f"{file}: a {kind} has the metadata.{field} {shown(value)}; {hint}")
     return Manifest(file, ref_of(document, kind), document)
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe, and without YAML's own timestamps."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import yaml
 from kubernetes.aio.config import ConfigException, list_kube_config_contexts
 
 from meshshift.adapters.kube import TRAFFIC_SHIFTS, KubeClient
 from meshshift.cli.flags import CLUSTER, Option
+from meshshift.cli.manifests import read_manifests
+from meshshift.core.mesh.documents import shown
 from meshshift.engine.failures import ApiFailure, NotFound
 
 if TYPE_CHECKING:
@@ -51,18 +52,17 @@ class Source:
         return self._from_file(self.filename) if self.filename else asyncio.run(self._from_cluster(str(self.name)))
 
     def _from_file(self, filename: str) -> Document:
-        with click.open_file(filename) as stream:
-            try:
-                documents = [each for each in yaml.safe_load_all(stream) if each is not None]
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise click.ClickException(f"{filename} is not YAML: {error}") from error
-        shifts = [each for document in documents for each in _items(document) if _is_shift(each)]
+        shifts = read_manifests([filename], "default", {TRAFFIC_SHIFTS.kind})
         if len(shifts) != 1:
             fix = "save one with kubectl get trafficshift NAME -o yaml"
             raise click.ClickException(f"{filename} holds {len(shifts)} TrafficShifts where one is needed; {fix}")
-        shift: Document = shifts[0]
-        metadata = shift["metadata"] = dict(shift.get("metadata") or {})
-        metadata["namespace"] = self.namespace or metadata.get("namespace") or "default"
+        shift = shifts[0].document
+        for name in ("spec", "status"):
+            if not isinstance(shift.get(name) or {}, dict):
+                fix = f"write an object, as kubectl get trafficshift {shifts[0].ref.name} -o yaml does"
+                raise click.ClickException(f"{filename}: {shifts[0].ref}: {name} is {shown(shift[name])}; {fix}")
+        if self.namespace:
+            shift["metadata"]["namespace"] = self.namespace
         return shift
 
     async def _from_cluster(self, name: str) -> Document:
@@ -87,14 +87,3 @@ class Source:
             return "default"
         chosen = next((each for each in contexts if each["name"] == self.context), active)
         return str(chosen["context"].get("namespace") or "default")
-
-
-def _items(document: object) -> list[Any]:
-    """The document itself, or the items of a list of objects."""
-    if isinstance(document, dict) and isinstance(document.get("items"), list):
-        return list(document["items"])
-    return [document]
-
-
-def _is_shift(document: object) -> bool:
-    return isinstance(document, dict) and document.get("kind") == "TrafficShift"

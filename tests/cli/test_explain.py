@@ -84,7 +84,7 @@ def test_a_checkpoint_that_cannot_be_read_leaves_what_people_were_told() -> None
     ("content", "message"),
     [
         ("kind: Service", "holds 0 TrafficShifts where one is needed; save one with kubectl get"),
-        ("kind: TrafficShift\n---\nkind: TrafficShift", "holds 2 TrafficShifts where one is needed"),
+        ("kind: TrafficShift\nmetadata: &m {name: a}\n---\nkind: TrafficShift\nmetadata: {name: b}", "holds 2 TrafficShifts where one is needed"),
         ("{", "is not YAML"),
         ("", "holds 0 TrafficShifts"),
     ],
