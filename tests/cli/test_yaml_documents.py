@@ -29,7 +29,7 @@ def levels(first: str, pattern: str, times: int) -> str:
     return "\n".join([f"a: &a {first}", *tens])
 
 
-HARMFUL = {
+HARMFUL: dict[str, tuple[str | bytes, str]] = {
     "laughs": (levels("[lol]", "[%s]", 20), "its aliases unfold to more than"),
     "long-laughs": (levels(f"[{'x' * 10_000}]", "[%s]", 8), "its aliases unfold to more than"),
     "merge-keys": (levels("{k: v}", "{<<: [%s]}", 20), "merge keys unfold to too much"),
