@@ -65,6 +65,7 @@ class Metrics:
         self._reconcile_errors = self._counter(catalog.RECONCILE_ERRORS)
         self._mesh_writes = self._counter(catalog.MESH_WRITES)
         self._watch_last_event = self._gauge(catalog.WATCH_LAST_EVENT)
+        self._watch_missed = self._counter(catalog.WATCH_MISSED)
         self._query_duration = self._histogram(catalog.QUERY_DURATION)
         self._query_errors = self._counter(catalog.QUERY_ERRORS)
 
@@ -123,8 +124,12 @@ class Metrics:
                 self.forgot(key)
 
     def heard(self, resource: str, at: float) -> None:
-        """The watch of `resource` (plural name) delivered an event at the unix time `at`."""
+        """The watch of `resource` (plural name), or a list, spoke at the unix time `at`."""
         self._watch_last_event.labels(resource).set(at)
+
+    def missed(self, resource: str, changes: int) -> None:
+        """So many changes of `resource` (plural name) were told by a list and never by the watch."""
+        self._watch_missed.labels(resource).inc(changes)
 
     def _count_end(self, key: Key, observation: Observation | None, decision: Decision) -> None:
         """A deletion whose last write has to be repeated comes here again with the same run."""

@@ -286,9 +286,18 @@ LEADER = Metric(
 WATCH_LAST_EVENT = Metric(
     "meshshift_watch_last_event_timestamp_seconds",
     MetricType.GAUGE,
-    "The unix time of the last event that a watch delivered. Old in a quiet cluster, too.",
+    "The unix time at which a watch, or a list, last told of a resource. Everything is listed every 5 minutes "
+    "(`--resync`), so twice that without a word is worth an alert: "
+    "`time() - meshshift_watch_last_event_timestamp_seconds > 660`.",
     (Label("resource", "Plural name of the watched resource."),),
     unit="seconds",
+)
+WATCH_MISSED = Metric(
+    "meshshift_watch_missed_total",
+    MetricType.COUNTER,
+    "Changes that a list brought and no watch told of until the next list: the watch is silent, or loses events, and "
+    "the caches were wrong for up to `--resync`. Worth an alert: `increase(meshshift_watch_missed_total[15m]) > 0`.",
+    (Label("resource", "Plural name of the watched resource."),),
 )
 BUILD_INFO = Metric(
     "meshshift_build_info",
@@ -353,6 +362,7 @@ SECTIONS = (
             RECONCILE_ERRORS,
             MESH_WRITES,
             WATCH_LAST_EVENT,
+            WATCH_MISSED,
         ),
     ),
     Section("Prometheus", "How the source of the telemetry is doing.", (QUERY_DURATION, QUERY_ERRORS)),

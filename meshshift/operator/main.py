@@ -21,14 +21,14 @@ from meshshift.adapters.kube import KubeClient
 from meshshift.adapters.metrics import CONTENT_TYPE, Metrics
 from meshshift.adapters.prometheus import PrometheusTelemetry
 from meshshift.core.observation import Timing
-from meshshift.engine.failures import ApiFailure
 from meshshift.engine.queue import WorkQueue
 from meshshift.engine.reconcile import Reconciler
 from meshshift.engine.world import Key, World
 from meshshift.operator.health import application, serve
 from meshshift.operator.leader import lead
+from meshshift.operator.lists import Lists
 from meshshift.operator.settings import prometheus_settings
-from meshshift.operator.watches import Feed, quiet_settings, registry, relist
+from meshshift.operator.watches import Feed, quiet_settings, registry
 from meshshift.operator.workers import Workers
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from meshshift.operator.settings import Settings
 
 log = logging.getLogger("meshshift.operator")
-FIRST_LIST_AGAIN = 2.0
 
 
 class Stopped(Exception):
@@ -55,7 +54,8 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue()
         self.metrics = Metrics()
         self.metrics.watch_queue(lambda: len(self.queue))
-        self.feed = Feed(self.world, self.queue, lambda plural: self.metrics.heard(plural, time.time()))
+        self.feed = Feed(self.world, self.queue, _Watches(self.metrics))
+        self.lists = Lists(client, self.feed, settings.namespaces, settings.resync)
         self.trouble = "the first list of all watched objects has not succeeded yet"
 
     async def run(self) -> None:
@@ -80,47 +80,28 @@ class Operator:
             await runner.cleanup()
 
     async def _control(self) -> None:
-        await self._fill()
+        await self.lists.fill(self._trouble)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch(), name="watch")
-                group.create_task(self._resync(), name="resync")
+                group.create_task(self.lists.run(), name="lists")
                 group.create_task(self._lead(), name="lead")
         except* Stopped as stopped:
             raise Stopped("; ".join(map(str, stopped.exceptions))) from None
 
-    async def _fill(self) -> None:
-        """Nothing may be decided on half-filled caches: a pod that is not known yet is not a pod that is gone."""
-        while True:
-            try:
-                await relist(self.client, self.feed, self.settings.namespaces)
-            except ApiFailure as failure:
-                self.trouble = f"{failure}; are the CRDs of Istio and meshshift installed, and may we list them?"
-                log.warning("cannot list what is to be watched yet: %s", self.trouble)
-                await asyncio.sleep(FIRST_LIST_AGAIN)
-            else:
-                self.trouble = ""
-                return
+    def _trouble(self, trouble: str) -> None:
+        self.trouble = trouble
 
     async def _watch(self) -> None:
         namespaces = self.settings.namespaces
         await kopf.operator(
-            registry=registry(self.feed, self.client),
+            registry=registry(self.feed, self.client, self.lists.want),
             settings=quiet_settings(),
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
         )
         raise Stopped("the watches ended")
-
-    async def _resync(self) -> None:
-        """List everything afresh now and then, so that an event that a watch lost is not lost for good."""
-        while True:
-            await asyncio.sleep(self.settings.resync)
-            try:
-                await relist(self.client, self.feed, self.settings.namespaces)
-            except ApiFailure as failure:
-                log.warning("could not list everything afresh: %s", failure)
 
     async def _lead(self) -> None:
         if not self.settings.leader_election:
@@ -154,6 +135,21 @@ class _Queries:
     def observed(self, kind: str, seconds: float, outcome: str) -> None:
         """A query ended; `outcome` is ok or the reason why not."""
         self.metrics.queried(kind, seconds, None if outcome == "ok" else outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watches:
+    """Tells the own metrics how the watches do."""
+
+    metrics: Metrics
+
+    def heard(self, resource: str) -> None:
+        """A watch or a list spoke just now."""
+        self.metrics.heard(resource, time.time())
+
+    def missed(self, resource: str, changes: int) -> None:
+        """A list had to tell what a watch did not."""
+        self.metrics.missed(resource, changes)
 
 
 async def run(settings: Settings) -> None:

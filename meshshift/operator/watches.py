@@ -8,14 +8,17 @@ from one service to another wakes the shifts of both.
 from __future__ import annotations
 
 import datetime
+import itertools
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import kopf
 
 from meshshift.adapters.kube import (
     DESTINATION_RULES,
     PODS,
+    REQUEST_TIMEOUT,
     SERVICES,
     TRAFFIC_SHIFTS,
     VIRTUAL_SERVICES,
@@ -25,13 +28,37 @@ from meshshift.adapters.kube import (
 from meshshift.engine.world import HostTable, Key, Table, World, is_older, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from meshshift.engine.queue import WorkQueue
 
 Document = dict[str, Any]
 WATCHED = (TRAFFIC_SHIFTS, VIRTUAL_SERVICES, DESTINATION_RULES, SERVICES, PODS)
+SILENCE = 70.0
+"""Seconds without a word, bookmarks included, after which a stream counts as dead and is opened anew."""
 _CREDENTIALS_FOR = datetime.timedelta(minutes=5)
+
+
+class Listener(Protocol):
+    """Who is told how the watches do: own metrics."""
+
+    def heard(self, resource: str) -> None:
+        """A watch or a list told of an object of this kind (plural name), or a list that there is none."""
+        ...
+
+    def missed(self, resource: str, changes: int) -> None:
+        """So many changes that a list had brought were not told of by a watch until the next list."""
+        ...
+
+
+class Deaf:
+    """A listener that does not listen."""
+
+    def heard(self, resource: str) -> None:
+        """Nothing."""
+
+    def missed(self, resource: str, changes: int) -> None:
+        """Nothing."""
 
 
 @dataclass
@@ -40,41 +67,64 @@ class Feed:
 
     world: World
     queue: WorkQueue[Key]
-    seen: Callable[[str], None] = field(default=lambda plural: None)
+    listener: Listener = field(default_factory=Deaf)
+    _unconfirmed: dict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
+    _listed: dict[tuple[str, str], set[Key]] = field(default_factory=lambda: defaultdict(set))
 
     def take(self, resource: Resource, document: Document, *, gone: bool) -> None:
         """One object as it is now, or as it was when it went; what is known already (an own write) wakes nobody."""
-        self.seen(resource.plural)
+        self.listener.heard(resource.plural)
+        self._unconfirmed[resource.plural].discard(key_of(document))
+        self._take(resource, document, gone=gone)
+
+    def is_listed_again(self, resource: Resource, document: Document) -> bool:
+        """Is this, of what a watch lists before it begins, the first object that it had listed before?"""
+        key = key_of(document)
+        before = self._listed[resource.plural, key[0]]
+        again = key in before
+        if again:
+            before.clear()
+        before.add(key)
+        return again
+
+    def replace(self, resource: Resource, documents: list[Document], version: str) -> None:
+        """A fresh list as of `version`: take every object of it, and let those go that it no longer has."""
+        plural = resource.plural
+        self.listener.heard(plural)
+        if missed := self._unconfirmed.pop(plural, None):
+            self.listener.missed(plural, len(missed))
+        present = {key_of(document) for document in documents}
+        as_of = {"metadata": {"resourceVersion": version}}
+        known = list(self._table(resource).objects.values())
+        gone = [each for each in known if key_of(each) not in present and not is_older(as_of, each)]
+        news = [each for each in documents if self._take(resource, each, gone=False)]
+        news += [each for each in gone if self._take(resource, each, gone=True)]
+        self._unconfirmed[plural].update(map(key_of, news))
+
+    def _take(self, resource: Resource, document: Document, *, gone: bool) -> bool:
+        """Take it over and wake whom it concerns; False if it was known."""
         if resource is PODS:
-            self._wake(self._pod(document, gone=gone))
-            return
+            return self._pod(document, gone=gone)
         table, key = self._table(resource), key_of(document)
         before = table.hosts(key) if isinstance(table, HostTable) else frozenset()
         if not self._keep(table, document, gone=gone):
-            return
+            return False
         if resource is TRAFFIC_SHIFTS:
             self._wake([key])
         elif isinstance(table, HostTable):
             self._wake(self.world.shifts_on(before | table.hosts(key)))
         else:
             self._wake(self.world.shifts_on([f"{key[1]}.{key[0]}.svc.{self.world.cluster_domain}"]))
+        return True
 
-    def replace(self, resource: Resource, documents: list[Document], version: str) -> None:
-        """A fresh list as of `version`: take every object of it, and let those go that it no longer has."""
-        present = {key_of(document) for document in documents}
-        for document in documents:
-            self.take(resource, document, gone=False)
-        as_of = {"metadata": {"resourceVersion": version}}
-        for known in list(self._table(resource).objects.values()):
-            if key_of(known) not in present and not is_older(as_of, known):
-                self.take(resource, known, gone=True)
-
-    def _pod(self, document: Document, *, gone: bool) -> list[Key]:
-        """The shifts in the pod's namespace, if the change is one that endpoints are judged by."""
+    def _pod(self, document: Document, *, gone: bool) -> bool:
+        """Wake the shifts in the pod's namespace, if the change is one that endpoints are judged by."""
         key = key_of(document)
         before = _essence(self.world.pods.get(key))
-        self._keep(self.world.pods, document, gone=gone)
-        return self.world.shifts_in(key[0]) if before != _essence(self.world.pods.get(key)) else []
+        kept = self._keep(self.world.pods, document, gone=gone)
+        if before != _essence(self.world.pods.get(key)):
+            self._wake(self.world.shifts_in(key[0]))
+        return kept
 
     def _table(self, resource: Resource) -> Table:
         world = self.world
@@ -93,9 +143,14 @@ class Feed:
 
     @staticmethod
     def _keep(table: Table, document: Document, *, gone: bool) -> bool:
-        """Take over what is said; False if it was known."""
+        """Take over what is said; False if it was known.
+
+        The deletion of an object that was created again since (an own write is known before its event) is old news.
+        """
         known = table.get(key_of(document))
         if gone:
+            if known is not None and is_older(document, known):
+                return False
             table.drop(document)
             return known is not None
         version = document["metadata"].get("resourceVersion")
@@ -111,16 +166,8 @@ def _essence(pod: Document | None) -> object:
     return pod["status"], {name: value for name, value in pod["metadata"].items() if name != "resourceVersion"}
 
 
-async def relist(client: KubeClient, feed: Feed, namespaces: tuple[str, ...]) -> None:
-    """Read everything that is watched afresh; before this has succeeded once, nothing may be decided."""
-    for resource in WATCHED:
-        lists = [await client.list(resource, namespace) for namespace in namespaces or (None,)]
-        oldest = min((version for _, version in lists), key=lambda version: (len(version), version))
-        feed.replace(resource, [document for documents, _ in lists for document in documents], oldest)
-
-
-def registry(feed: Feed, client: KubeClient) -> kopf.OperatorRegistry:
-    """The handlers, in a registry of their own."""
+def registry(feed: Feed, client: KubeClient, relist: Callable[[Resource], None]) -> kopf.OperatorRegistry:
+    """The handlers, in a registry of their own; `relist` is asked for a kind whose watch had to begin anew."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -128,14 +175,17 @@ def registry(feed: Feed, client: KubeClient) -> kopf.OperatorRegistry:
         return await credentials(client)
 
     for resource in WATCHED:
-        _watch(handlers, feed, resource)
+        _watch(handlers, feed, resource, relist)
     return handlers
 
 
-def _watch(handlers: kopf.OperatorRegistry, feed: Feed, resource: Resource) -> None:
+def _watch(handlers: kopf.OperatorRegistry, feed: Feed, resource: Resource, relist: Callable[[Resource], None]) -> None:
     @kopf.on.event(resource.group, resource.version, resource.plural, registry=handlers, id=resource.plural)
     async def changed(event: kopf.RawEvent, **_: Any) -> None:
-        feed.take(resource, dict(event["object"]), gone=event["type"] == "DELETED")
+        document = dict(event["object"])
+        if event["type"] is None and feed.is_listed_again(resource, document):
+            relist(resource)
+        feed.take(resource, document, gone=event["type"] == "DELETED")
 
 
 async def credentials(client: KubeClient) -> kopf.ConnectionInfo:
@@ -155,9 +205,23 @@ async def credentials(client: KubeClient) -> kopf.ConnectionInfo:
     )
 
 
-def quiet_settings() -> kopf.OperatorSettings:
-    """kopf without its Events on users' objects and without its peering."""
+class _Patience:
+    """Seconds between kopf's attempts at one request, without end: an outage of the API server ends no process."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((1.0, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0), itertools.repeat(20.0))
+
+
+def quiet_settings(silence: float = SILENCE) -> kopf.OperatorSettings:
+    """kopf without its Events on users' objects and without its peering, bounded in all it waits for.
+
+    `silence` is how many seconds a stream may say nothing, not even a bookmark.
+    """
     settings = kopf.OperatorSettings()
+    settings.networking.connect_timeout = REQUEST_TIMEOUT
+    settings.networking.request_timeout = 3 * REQUEST_TIMEOUT
+    settings.networking.error_backoffs = _Patience()
+    settings.watching.inactivity_timeout = silence
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.watching.server_timeout = 300

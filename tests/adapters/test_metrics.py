@@ -75,6 +75,7 @@ def everything_once(metrics: Metrics) -> None:
     metrics.reconciled(0.01)
     metrics.wrote("VirtualService", "ok")
     metrics.heard("pods", 1_800_000_000.0)
+    metrics.missed("pods", 1)
     metrics.queried("requests", 0.1, "Unreachable")
     metrics.led(True)
 

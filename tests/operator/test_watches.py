@@ -18,14 +18,28 @@ def versioned(document: dict[str, Any], version: int, **metadata: Any) -> dict[s
     }
 
 
+class Ears:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.spoke: list[str] = []
+        self.lost: list[tuple[str, int]] = []
+
+    def heard(self, resource: str) -> None:
+        self.spoke.append(resource)
+
+    def missed(self, resource: str, changes: int) -> None:
+        self.lost.append((resource, changes))
+
+
 class Watched:
     """A feed whose queue can be emptied."""
 
     def __init__(self) -> None:
         self.world = World()
         self.queue: WorkQueue[Key] = WorkQueue(lambda: 0.0)
-        self.heard: list[str] = []
-        self.feed = Feed(self.world, self.queue, self.heard.append)
+        self.listener = Ears()
+        self.feed = Feed(self.world, self.queue, self.listener)
         self.feed.take(TRAFFIC_SHIFTS, versioned(shift(), 1), gone=False)
 
     async def woken(self) -> list[Key]:
@@ -51,7 +65,7 @@ async def test_every_object_of_the_service_wakes_its_shift() -> None:
         assert await watched.woken() == [KEY], resource.plural
         watched.feed.take(resource, versioned(document, 3), gone=True)
         assert await watched.woken() == [KEY], resource.plural
-    assert watched.heard[-1] == "pods"
+    assert watched.listener.spoke[-1] == "pods"
 
 
 async def test_objects_of_other_services_wake_nobody() -> None:
@@ -94,3 +108,41 @@ async def test_a_fresh_list_drops_what_is_gone_but_nothing_newer() -> None:
     assert watched.world.virtual_services.of(HOST), "created after the list was read"
     watched.feed.replace(VIRTUAL_SERVICES, [], "6")
     assert watched.world.virtual_services.of(HOST) == []
+
+
+async def test_an_old_deletion_does_not_hide_what_was_created_since() -> None:
+    watched = Watched()
+    watched.feed.take(VIRTUAL_SERVICES, versioned(route({"v1": 100}), 5), gone=False)
+    await watched.woken()
+    watched.feed.take(VIRTUAL_SERVICES, versioned(route({"v1": 90}), 4), gone=True)
+    assert watched.world.virtual_services.of(HOST)
+    assert await watched.woken() == []
+    watched.feed.take(VIRTUAL_SERVICES, versioned(route({"v1": 90}), 6), gone=True)
+    assert watched.world.virtual_services.of(HOST) == []
+
+
+async def test_what_only_lists_tell_of_was_missed_by_the_watch() -> None:
+    watched = Watched()
+    watched.feed.replace(PODS, [versioned(pod("v1"), 5), versioned(pod("v2"), 6)], "7")
+    watched.feed.take(PODS, versioned(pod("v1"), 5), gone=False)
+    assert watched.listener.lost == [], "the watch may still tell of it"
+    watched.feed.replace(PODS, [versioned(pod("v1"), 5), versioned(pod("v2"), 6)], "8")
+    assert watched.listener.lost == [("pods", 1)]
+    watched.feed.replace(PODS, [], "9")
+    watched.feed.replace(PODS, [], "10")
+    assert watched.listener.lost == [("pods", 1), ("pods", 2)], "deletions count as well"
+
+
+async def test_a_list_of_nothing_is_heard() -> None:
+    watched = Watched()
+    watched.feed.replace(SERVICES, [], "9")
+    assert watched.listener.spoke[-1] == "services"
+
+
+def test_an_object_that_is_listed_a_second_time_tells_that_the_watch_began_anew() -> None:
+    watched = Watched()
+    first, second, third = (versioned(pod(version), 5) for version in ("v1", "v2", "v3"))
+    listed = watched.feed.is_listed_again
+    assert [listed(PODS, each) for each in (first, second)] == [False, False]
+    assert [listed(PODS, each) for each in (third, second, first)] == [False, True, False], "once for each list"
+    assert [listed(PODS, each) for each in (first, second)] == [True, False]

@@ -7,7 +7,7 @@ The second is the interesting one: the write happened, and the client does not l
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -60,6 +60,13 @@ Interceptor = Callable[[InterceptedRequest], Awaitable[Fault | None]]
 
 @dataclass(slots=True)
 class FaultPlan:
-    """Where a test hangs its interceptor; without one nothing goes wrong."""
+    """Where a test hangs its interceptor; without one nothing goes wrong.
+
+    Attributes:
+        intercept: is asked about every request.
+        silent: plural names of resources whose open watches lose every line, as on a connection that died half-way.
+            One that has lost a line stays silent for good; a watch that is opened later speaks.
+    """
 
     intercept: Interceptor | None = None
+    silent: set[str] = field(default_factory=set)

@@ -137,9 +137,12 @@ class ApiServer:
             response.enable_chunked_encoding()
             await response.prepare(request)
             watcher = Watcher(self.store, wanted, subscription, self._bookmark_interval)
+            silent = False
             async with aclosing(watcher.lines()) as lines:
                 async for line in lines:
-                    await response.write(line)
+                    silent = silent or kind.plural in self.faults.silent
+                    if not silent:
+                        await response.write(line)
             return response
         finally:
             storage.unsubscribe(subscription)
