@@ -275,7 +275,7 @@ async def test_a_definition_can_make_fields_selectable(api: Api) -> None:
 
 
 AS_TYPE = '"object": '
-"""Of a broken rule, Kubernetes 1.34 shows the type of the value; 1.36 shows a scalar itself, and of an object nothing."""
+"""Kubernetes 1.34 shows the type of a value that breaks a rule; 1.36 shows a scalar itself and no object."""
 RISING = [{"weight": 1}, {"weight": 2}]
 RULED = object_of(
     size={"type": "integer"},
