@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -73,10 +74,15 @@ DESTINATION_RULES = Resource("networking.istio.io", "v1", "DestinationRule", "de
 TRAFFIC_SHIFTS = Resource("meshshift.io", "v1alpha1", "TrafficShift", "trafficshifts")
 
 
+_SEGMENT = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._:]{0,252}")
+"""What a name may look like in a path; the API server is stricter, and says so in its own words."""
+
+
 def _segment(text: str) -> str:
     """Refuse what would walk to another path: names come from users' objects."""
-    if text in {".", ".."} or any(character in text for character in "/?#%") or not text.isprintable():
-        raise Refused(f"{text!r} is not a valid Kubernetes object name; use lower-case letters, digits, '-' and '.'")
+    if not _SEGMENT.fullmatch(text):
+        hint = "use lower-case letters, digits, '-' and '.', at most 253 of them"
+        raise Refused(f"{text[:80]!r} is not a valid Kubernetes object name; {hint}")
     return text
 
 

@@ -19,6 +19,9 @@ from meshshift.engine.ports import QueryError
 
 Reporter = Literal["auto", "source", "waypoint", "destination"]
 
+LONGEST_ANSWER = 256 * 2**20
+"""Bytes of one answer, unpacked; a chunk of services with a thousand series each stays below."""
+
 _PARALLEL = 4
 _SHOWN = 300
 
@@ -117,7 +120,8 @@ class PrometheusHttp:
         address = f"{self._settings.url.rstrip('/')}/api/v1/query"
         try:
             async with asyncio.timeout(self._settings.timeout):
-                response = await self._client.post(address, data=form)
+                async with self._client.stream("POST", address, data=form) as response:
+                    body = await _bounded(response)
         except (TimeoutError, httpx.TimeoutException):
             message = f"Prometheus at {self._settings.url} did not answer within {self._settings.timeout:g} s"
             return QueryError("PrometheusTimeout", message, promql)
@@ -127,7 +131,23 @@ class PrometheusHttp:
         except OSError as error:
             message = f"the token file {self._settings.bearer_token_file} cannot be read: {error.strerror}"
             return QueryError("TokenUnreadable", message, promql)
-        return _read(response, promql)
+        if body is None:
+            message = (
+                f"Prometheus answered with more than {LONGEST_ANSWER // 2**20} MiB: check the url, or ask for less"
+            )
+            return QueryError("BadAnswer", message, promql)
+        return _read(response.status_code, body, promql)
+
+
+async def _bounded(response: httpx.Response) -> bytes | None:
+    """The body, None if it is longer than any answer should be; the rest of that is not read."""
+    parts, length = [], 0
+    async for part in response.aiter_bytes():
+        parts.append(part)
+        length += len(part)
+        if length > LONGEST_ANSWER:
+            return None
+    return b"".join(parts)
 
 
 class _TokenFile(httpx.Auth):
@@ -153,25 +173,30 @@ def _auth(settings: PrometheusSettings) -> httpx.Auth | None:
     return httpx.BasicAuth(*settings.basic_auth) if settings.basic_auth else None
 
 
-def _read(response: httpx.Response, promql: str) -> list[Sample] | QueryError:
+def _read(status: int, body: bytes, promql: str) -> list[Sample] | QueryError:
     """Samples of a proper and complete answer."""
     try:
-        answer = json.loads(response.content)
-    except ValueError:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
         answer = None
+    text = body[:_SHOWN].decode(errors="replace")
     if isinstance(answer, dict) and answer.get("status") == "error":
         message = f"Prometheus refused the query: {str(answer.get('error'))[:_SHOWN]}"
         return QueryError("QueryFailed", message, promql)
-    if response.status_code != httpx.codes.OK:
-        message = f"Prometheus answered with HTTP status {response.status_code}: {response.text[:_SHOWN]}"
+    if status != httpx.codes.OK:
+        message = f"Prometheus answered with HTTP status {status}: {text}"
         return QueryError("PrometheusHttpStatus", message, promql)
     if not isinstance(answer, dict) or answer.get("status") != "success":
-        message = f"Prometheus did not answer with its JSON but with {response.text[:_SHOWN]!r}: check the url"
+        message = f"Prometheus did not answer with its JSON but with {text!r}: check the url"
         return QueryError("BadAnswer", message, promql)
     if answer.get("warnings"):
-        message = f"Prometheus answered in part: {'; '.join(map(str, answer['warnings']))[:_SHOWN]}"
+        message = f"Prometheus answered in part: {_joined(answer['warnings'])[:_SHOWN]}"
         return QueryError("PartialAnswer", message, promql)
     return _vector(answer.get("data"), promql)
+
+
+def _joined(warnings: object) -> str:
+    return "; ".join(map(str, warnings)) if isinstance(warnings, list) else str(warnings)
 
 
 def _vector(data: Any, promql: str) -> list[Sample] | QueryError:
@@ -180,7 +205,13 @@ def _vector(data: Any, promql: str) -> list[Sample] | QueryError:
             return [Sample({}, float(data["result"][1]))]
         if data["resultType"] != "vector":
             raise ValueError(f"resultType {data['resultType']}")
-        return [Sample(one["metric"], float(one["value"][1])) for one in data["result"]]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        message = f"Prometheus did not answer with an instant vector: {error!r}"
+        return [Sample(_labels(one["metric"]), float(one["value"][1])) for one in data["result"]]
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        message = f"Prometheus did not answer with an instant vector: {repr(error)[:_SHOWN]}"
         return QueryError("BadAnswer", message, promql)
+
+
+def _labels(metric: Any) -> dict[str, str]:
+    if not isinstance(metric, dict) or not all(isinstance(value, str) for value in metric.values()):
+        raise TypeError("labels that are not text")
+    return metric
