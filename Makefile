@@ -15,7 +15,7 @@ NEEDS_PROMETHEUS := $(BIN)/prometheus
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv setup demo lab test test-fast test-lab test-envtest e2e lint format generate bench
+.PHONY: help venv setup demo lab test test-fast test-lab soak mutants test-envtest e2e lint format generate bench
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -69,8 +69,14 @@ test-envtest: setup $(NEEDS_PROMETHEUS) ## Contract tests and scenarios on the k
 	@$(BIN)/python -m tests.envtest.control_plane
 	$(BIN)/python -m pytest tests/lab/kube tests/envtest $(ARGS)
 
+soak: setup ## Fifty shifts in a row at 500 requests/s, with commands, drifts and kills at random (20 minutes)
+	MESHSHIFT_SOAK_SHIFTS=50 $(BIN)/python -m pytest -s tests/lab/shifts/test_soak.py $(ARGS)
+
 e2e: setup ## Whole shifts on the cluster that KUBECONFIG names (see e2e/README.md)
 	$(BIN)/python -m pytest e2e $(ARGS)
+
+mutants: setup ## Take out each guard of docs/safety.md and see its test fail (10 minutes)
+	$(BIN)/python -m tests.safety.mutate $(ARGS)
 
 lint: setup ## Formatting, ruff, types, layers
 	$(BIN)/ruff format --check
