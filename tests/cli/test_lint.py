@@ -68,11 +68,12 @@ def test_each_line_names_the_file_that_the_object_stands_in(tmp_path: Path) -> N
     )
 
 
-def test_a_troubled_set_is_told_as_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("case", ["troubled", "ignored"])
+def test_a_troubled_set_is_told_as_written_down(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    result = invoke("-f", "tests/data/lint/troubled")
+    result = invoke("-f", f"tests/data/lint/{case}")
     assert result.exit_code == 1
-    assert result.output == (ROOT / "tests/data/lint/troubled/expected.txt").read_text()
+    assert result.output == (ROOT / f"tests/data/lint/{case}/expected.txt").read_text()
 
 
 def test_json_says_the_same() -> None:

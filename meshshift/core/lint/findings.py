@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from meshshift.core.mesh.documents import ObjectRef, Target, member, ref_of
+from meshshift.core.mesh.documents import ObjectRef, Target, member, ref_of, shown
+from meshshift.core.mesh.hosts import covers
 from meshshift.core.mesh.subsets import rule_host
 from meshshift.core.mesh.virtual_service import read_virtual_service
 
@@ -107,8 +108,14 @@ class ManifestSet:
         return [
             rule
             for rule in self.destination_rules
-            if _covers(rule_host(rule, self.cluster_domain), host) and member(rule, "spec", "workloadSelector") is None
+            if covers(rule_host(rule, self.cluster_domain), host) and member(rule, "spec", "workloadSelector") is None
         ]
+
+    @staticmethod
+    def subsets_of(rule: Document) -> list[Any]:
+        """The entries of a rule's list of subsets, whatever they are."""
+        subsets = member(rule, "spec", "subsets")
+        return subsets if isinstance(subsets, list) else []
 
     def rules_beside(self, target: Target) -> list[Document]:
         """The DestinationRules for the target's host in its own namespace."""
@@ -123,8 +130,9 @@ def place(route: Route) -> str:
     return f'{route.protocol}[{route.index}] "{route.name}"' if route.name else f"{route.protocol}[{route.index}]"
 
 
-def _covers(pattern: str, host: str) -> bool:
-    return pattern == host or (pattern.startswith("*") and host.endswith(pattern[1:]))
+def listed_subsets(names: list[str]) -> str:
+    """The names of one or several subsets, for a message."""
+    return f"{'subset' if len(names) == 1 else 'subsets'} {', '.join(map(shown, names))}"
 
 
 def _without_name(about: ObjectRef, message: str) -> str:

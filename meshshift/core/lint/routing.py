@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from meshshift.core.lint.findings import Finding, ManifestSet, error, place, warning
-from meshshift.core.mesh.documents import member, shown, text
+from meshshift.core.mesh.documents import member, shown
 from meshshift.core.mesh.subsets import subset_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshshift.core.mesh.documents import Document, ObjectRef
+    from meshshift.core.mesh.documents import Document
     from meshshift.core.mesh.virtual_service import Route
 
-_MESH = "mesh"
 _WHOLE = 100
 
 
@@ -87,29 +86,23 @@ def mirrors_everything(manifests: ManifestSet) -> Iterator[Finding]:
             )
 
 
-def competing(manifests: ManifestSet) -> Iterator[Finding]:
-    """Two VirtualServices that both speak to the sidecars for one host: they are not merged, the oldest wins whole.
-
-    Gateways are another matter: they append the routes of all VirtualServices that are bound to them.
-    Source: `sortConfigByCreationTime` in Istio's pilot/pkg/model/config.go, creation time before name before namespace.
-    """
-    speaking = [(service, document) for service, document in manifests.read if _in_mesh(document)]
-    for pair in combinations(speaking, 2):
-        (first, one), (second, other) = sorted(pair, key=lambda each: _age(each[1]))
-        if _apart(one, other):
-            continue
-        for host in sorted(first.hosts & second.hosts):
-            yield _lost(first.ref, second.ref, host, known=bool(_age(one)[0] and _age(one)[0] != _age(other)[0]))
-
-
-def _lost(first: ObjectRef, second: ObjectRef, host: str, *, known: bool) -> Finding:
-    which = f"{first} wins because it is older" if known else "the one that was created first wins"
-    return error(
-        "competing",
-        second,
-        f"{first} has the host {host} in the mesh, too: sidecars do not merge the two, {which}, and the other is "
-        "ignored; join them into one",
-    )
+def ports_differ(manifests: ManifestSet) -> Iterator[Finding]:
+    """Subsets of one host on different ports: who shifts the weight moves requests between the ports, too."""
+    for service, route in manifests.routes:
+        ports: dict[str, dict[str, str]] = defaultdict(dict)
+        for each in route.destinations:
+            if each.subset is not None:
+                port = member(each.document, "destination", "port", "number")
+                ports[each.host][each.subset] = "no port" if port is None else f"port {port}"
+        for host, by_subset in ports.items():
+            if len(set(by_subset.values())) > 1:
+                listed = ", ".join(f"{shown(subset)} on {port}" for subset, port in by_subset.items())
+                yield warning(
+                    "ports-differ",
+                    service.ref,
+                    f"{place(route)} sends to the subsets of {host} on different ports ({listed}), so that a shift of "
+                    "weight is a change of the port, too; give all of them the same destination.port.number",
+                )
 
 
 def _sent_to(route: Route) -> Iterator[tuple[str, str, str | None]]:
@@ -131,19 +124,3 @@ def _unlimited(entry: Document) -> Iterator[str]:
     for index, each in enumerate(listed if isinstance(listed, list) else ()):
         if isinstance(each, dict) and each.get("percentage") is None:
             yield f"mirrors[{index}]"
-
-
-def _in_mesh(document: Document) -> bool:
-    gateways = member(document, "spec", "gateways")
-    return not isinstance(gateways, list) or not gateways or _MESH in gateways
-
-
-def _apart(one: Document, other: Document) -> bool:
-    """Does each of them stay in a namespace of its own, so that no sidecar sees both?"""
-    private = all(member(each, "spec", "exportTo") == ["."] for each in (one, other))
-    return private and member(one, "metadata", "namespace") != member(other, "metadata", "namespace")
-
-
-def _age(document: Document) -> tuple[str, str, str]:
-    metadata = document["metadata"]
-    return text(metadata.get("creationTimestamp")), metadata["name"], metadata["namespace"]

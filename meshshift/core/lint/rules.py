@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshshift.core.lint import policies, routing, shifting
+from meshshift.core.lint import hidden, ignored, policies, routing, shifting
 
 if TYPE_CHECKING:
     from meshshift.core.lint.findings import Finding, ManifestSet, Rule
@@ -15,15 +15,20 @@ RULES: tuple[Rule, ...] = (
     shifting.service_missing,
     routing.malformed,
     routing.unknown_subset,
-    routing.competing,
+    ignored.competing,
+    ignored.unreachable_route,
+    ignored.ignored_delegate,
     routing.weights_sum,
     routing.ignored_weight,
     routing.mirrors_everything,
+    routing.ports_differ,
     shifting.skipped_route,
     shifting.pinned_canary,
+    shifting.mirrored_canary,
     policies.ejected_canary,
     policies.not_sticky,
-    policies.hidden_subsets,
+    hidden.hidden_subsets,
+    hidden.not_exported,
 )
 
 

@@ -84,6 +84,21 @@ def pinned_canary(manifests: ManifestSet) -> Iterator[Finding]:
             )
 
 
+def mirrored_canary(manifests: ManifestSet) -> Iterator[Finding]:
+    """A mirror to the canary's subset: it gets the copies at every weight, even after a rollback."""
+    for shift, target in manifests.targets:
+        for service, route in manifests.routes:
+            for mirror in route.mirrors:
+                if (mirror.host, mirror.subset) == (target.host, target.canary):
+                    yield warning(
+                        "mirrored-canary",
+                        service.ref,
+                        f"{place(route)}.{mirror.place} copies requests to subset {shown(target.canary)}, the canary "
+                        f"of {shift.ref}, at every weight, and after a rollback; take the mirror out when it no longer "
+                        "should",
+                    )
+
+
 def _view(manifests: ManifestSet, shift: Shift) -> MeshView:
     mesh = {ref_of(each, "VirtualService"): each for each in manifests.virtual_services}
     mesh |= {ref_of(each, "DestinationRule"): each for each in manifests.destination_rules}

@@ -25,20 +25,19 @@ class Carried:
     named: bool
 
 
-def why_unreachable(carried: Carried) -> Problem | None:
+def why_unreachable(owner: VirtualService, route: Route) -> Problem | None:
     """The first entry without a match takes all that comes to it (`BuildHTTPRoutesForVirtualService`, the `TcpLoop`).
 
     A delegate's own routes decide what it takes, so an entry that delegates is left out.
     """
-    route = carried.route
-    ahead = (each for each in carried.owner.routes if each.protocol == route.protocol and each.index < route.index)
+    ahead = (each for each in owner.routes if each.protocol == route.protocol and each.index < route.index)
     first = next((each for each in ahead if not each.matched and each.delegate is None), None)
     if first is None or route.protocol == "tls":
         return None
     return Problem(
         Reason.ROUTE_UNREACHABLE,
-        f"{carried.weighted} is never reached: {route.protocol}[{first.index}] before it has no match, so it takes "
-        f"everything; move it behind, or give it a match",
+        f"{owner.ref} route {route} is never reached: {route.protocol}[{first.index}] before it has no match, so it "
+        "takes everything; move it behind, or give it a match",
     )
 
 

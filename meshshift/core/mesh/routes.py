@@ -128,7 +128,7 @@ def _weighed(
 
 
 def _why_idle(carried: Carried, services: Sequence[VirtualService]) -> Problem | None:
-    return why_ignored(carried.owner, carried.route, services) or why_unreachable(carried)
+    return why_ignored(carried.owner, carried.route, services) or why_unreachable(carried.owner, carried.route)
 
 
 def _skipped(route: Route, owner: VirtualService, why: Problem) -> SkippedRoute:

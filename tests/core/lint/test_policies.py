@@ -7,7 +7,7 @@ import pytest
 from meshshift.core.lint import policies
 from meshshift.core.lint.findings import Severity
 from meshshift.core.mesh.documents import Document
-from tests.core.lint.samples import only, reviews_rule, said, sound
+from tests.core.lint.samples import reviews_rule, said, sound
 
 EJECTS = {"outlierDetection": {"consecutive5xxErrors": 5}}
 HASHES = {"loadBalancer": {"consistentHash": {"httpHeaderName": "x-user"}}}
@@ -65,51 +65,6 @@ def test_hashing_within_a_service_is_fine(rule: Document) -> None:
     assert not list(policies.not_sticky(sound(destination_rules=(rule,))))
 
 
-def test_a_rule_of_a_clients_namespace_hides_the_subsets() -> None:
-    rules = (reviews_rule("v1", "v2"), reviews_rule("v1", namespace="client"))
-    severity, about, message = said(policies.hidden_subsets, sound(shifts=(), destination_rules=rules))
-    assert (severity, about) == (Severity.WARNING, "DestinationRule client/reviews")
-    assert message.startswith("callers in namespace client get this rule instead of those of namespace bookinfo")
-    assert 'does not have subset "v2"' in message
-
-
-def test_the_subset_that_a_shift_will_add_would_be_hidden_as_well() -> None:
-    rules = (reviews_rule("v1"), reviews_rule("v1", namespace="client"))
-    assert 'does not have subset "v2"' in only(policies.hidden_subsets, sound(destination_rules=rules)).message
-
-
-@pytest.mark.parametrize(
-    "other",
-    [reviews_rule("v1", "v2", namespace="client"), reviews_rule(namespace="istio-system")],
-    ids=["has them all", "root namespace"],
-)
-def test_a_rule_that_hides_nothing_is_fine(other: Document) -> None:
-    assert not list(policies.hidden_subsets(sound(destination_rules=(reviews_rule("v1", "v2"), other))))
-
-
-def test_a_rule_for_a_service_that_is_not_shifted_hides_nothing() -> None:
-    other = reviews_rule(namespace="client", host="ratings.bookinfo.svc.cluster.local")
-    assert not list(policies.hidden_subsets(sound(destination_rules=(reviews_rule("v1", "v2"), other))))
-
-
 def test_outlier_detection_in_a_clients_namespace_is_not_the_services() -> None:
     rules = (reviews_rule("v1", "v2"), reviews_rule("v1", "v2", namespace="client", trafficPolicy=EJECTS))
     assert not list(policies.ejected_canary(sound(destination_rules=rules)))
-
-
-def test_a_wildcard_in_a_clients_namespace_hides_as_well() -> None:
-    wildcard = reviews_rule(namespace="client", host="*.local")
-    assert list(policies.hidden_subsets(sound(destination_rules=(reviews_rule("v1", "v2"), wildcard))))
-    elsewhere = reviews_rule(namespace="client", host="*.example.com")
-    assert not list(policies.hidden_subsets(sound(destination_rules=(reviews_rule("v1", "v2"), elsewhere))))
-
-
-def test_the_exact_host_comes_before_the_wildcard() -> None:
-    rules = (reviews_rule("v1", "v2"), reviews_rule("v1", "v2", namespace="client"))
-    wildcard = reviews_rule(namespace="client", host="*.local")
-    assert not list(policies.hidden_subsets(sound(destination_rules=(*rules, wildcard))))
-
-
-def test_what_hides_the_subsets_of_a_shift_is_found_without_the_services_own_rule() -> None:
-    wildcard = reviews_rule(namespace="client", host="*.local")
-    assert 'subsets "v1", "v2"' in only(policies.hidden_subsets, sound(destination_rules=(wildcard,))).message

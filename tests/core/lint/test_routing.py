@@ -6,7 +6,6 @@ import pytest
 
 from meshshift.core.lint import routing
 from meshshift.core.lint.findings import Severity
-from meshshift.core.mesh.documents import Document
 from tests.core.lint.samples import only, reviews_rule, routed, said, sound, to
 
 
@@ -121,42 +120,19 @@ def test_a_mirror_with_a_percentage_is_fine(mirrors: dict[str, Any]) -> None:
     assert not list(routing.mirrors_everything(sound(**one({"route": [to("v1")], **mirrors}))))
 
 
-def second(**more: Any) -> Document:
-    return routed({"route": [to("v1")]}, name="second", **more)
-
-
-def test_two_for_one_mesh_host_are_both_named() -> None:
-    pair = (routed(), second(gateways=[]))
-    severity, about, message = said(routing.competing, sound(virtual_services=pair))
-    assert (severity, about) == (Severity.ERROR, "VirtualService bookinfo/second")
-    assert message.startswith("VirtualService bookinfo/reviews has the host reviews.bookinfo.svc.cluster.local in the")
-
-
-def test_the_oldest_wins_where_the_ages_are_known() -> None:
-    old = second(metadata={"creationTimestamp": "2025-01-01T00:00:00Z"})
-    new = routed(metadata={"creationTimestamp": "2025-01-02T00:00:00Z"}, gateways=["mesh", "public"])
-    _, about, message = said(routing.competing, sound(virtual_services=(new, old)))
-    assert about == "VirtualService bookinfo/reviews"
-    assert "VirtualService bookinfo/second wins because it is older" in message
+def ported(*ports: int | None) -> dict[str, Any]:
+    route = {"route": [to("v1", 100), to("v2", 0)]}
+    for entry, port in zip(route["route"], ports, strict=True):
+        if port is not None:
+            entry["destination"]["port"] = {"number": port}
+    return route
 
 
 @pytest.mark.parametrize(
-    "other",
-    [
-        second(gateways=["public"]),
-        second(hosts=["ratings"]),
-        second(namespace="staging"),
-        second(hosts=[]),
-    ],
-    ids=["gateway", "host", "namespace", "delegate"],
+    ("ports", "says"), [((1, 2), '"v1" on port 1, "v2" on port 2'), ((1, None), '"v2" on no port')]
 )
-def test_those_that_speak_of_other_things_do_not_compete(other: Document) -> None:
-    assert not list(routing.competing(sound(virtual_services=(routed(), other))))
-
-
-def test_private_ones_of_two_namespaces_are_never_seen_together() -> None:
-    host = "reviews.bookinfo.svc.cluster.local"
-    pair = (routed(exportTo=["."]), second(namespace="staging", hosts=[host], exportTo=["."]))
-    assert not list(routing.competing(sound(virtual_services=pair)))
-    public = (pair[0], second(namespace="staging", hosts=[host]))
-    assert list(routing.competing(sound(virtual_services=public)))
+def test_subsets_on_different_ports_are_told(ports: tuple[int | None, ...], says: str) -> None:
+    severity, _, message = said(routing.ports_differ, sound(**one(ported(*ports))))
+    assert severity is Severity.WARNING
+    assert says in message
+    assert not list(routing.ports_differ(sound(**one(ported(1, 1)))))

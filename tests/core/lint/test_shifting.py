@@ -86,3 +86,22 @@ def test_a_route_without_a_match_to_the_canary_alone_is_skipped_but_no_pin() -> 
     manifests = sound(virtual_services=(routed(SPLIT, {"route": [to("v2")]}),))
     assert "stays as it is" in only(shifting.skipped_route, manifests).message
     assert not list(shifting.pinned_canary(manifests))
+
+
+def test_a_mirror_to_the_canary_is_told() -> None:
+    mirrored = {**SPLIT, "mirror": {"host": "reviews", "subset": "v2"}, "mirrorPercentage": {"value": 5}}
+    severity, about, message = said(shifting.mirrored_canary, sound(virtual_services=(routed(mirrored),)))
+    assert (severity, about) == (Severity.WARNING, "VirtualService bookinfo/reviews")
+    assert message.startswith('http[0] "default".mirror copies requests to subset "v2", the canary of TrafficShift')
+    other = {**SPLIT, "mirror": {"host": "reviews", "subset": "v3"}}
+    assert not list(shifting.mirrored_canary(sound(virtual_services=(routed(other),))))
+
+
+def test_what_istio_would_not_obey_keeps_a_shift_from_beginning() -> None:
+    old = routed({"route": [to("v9")]}, name="old", metadata={"creationTimestamp": "2020-01-01T00:00:00Z"})
+    new = routed(SPLIT, metadata={"creationTimestamp": "2025-01-01T00:00:00Z"})
+    shadowed = only(shifting.unfit_mesh, sound(virtual_services=(old, new)))
+    assert "VirtualService bookinfo/old is older" in shadowed.message
+    rules = (reviews_rule("v1", "v2"), reviews_rule("v1", namespace="web"))
+    hides = only(shifting.unfit_mesh, sound(destination_rules=rules))
+    assert hides.message.startswith("callers in namespace web get DestinationRule web/reviews")
