@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.adapters.kube import CRDS
 from meshshift.api.crd import custom_resource_definition
-from meshshift.engine.failures import Conflict
+from meshshift.engine.failures import Conflict, NotFound, Transient
 from meshshift.lab.client import UnknownKindError
 from meshshift.lab.kube.istio import istio_definitions
 
@@ -32,12 +32,13 @@ async def install_definitions(client: LabClient) -> None:
 
 
 async def _await_served(client: LabClient, definition: Document) -> None:
+    """Wait until the kind is discovered and listed; in between a real server answers 429 for a moment."""
     spec = definition["spec"]
     sample = {"apiVersion": f"{spec['group']}/{spec['versions'][0]['name']}", "kind": spec["names"]["kind"]}
     while True:
         try:
-            await client.resource_of(sample)
-        except UnknownKindError:
+            await client.list(await client.resource_of(sample))
+        except (UnknownKindError, NotFound, Transient):
             await asyncio.sleep(0.05)
         else:
             return
