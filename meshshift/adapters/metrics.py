@@ -59,6 +59,7 @@ class Metrics:
         self._shift_duration = self._histogram(catalog.SHIFT_DURATION)
         self._gauge(catalog.BUILD_INFO).labels(version).set(1)
         self._leader = self._gauge(catalog.LEADER)
+        self._settle = self._gauge(catalog.SETTLE)
         self._queue_depth = self._gauge(catalog.QUEUE_DEPTH)
         self._queue_latency = self._histogram(catalog.QUEUE_LATENCY)
         self._reconcile_duration = self._histogram(catalog.RECONCILE_DURATION)
@@ -115,6 +116,10 @@ class Metrics:
         self._query_duration.labels(kind).observe(seconds)
         if error is not None:
             self._query_errors.labels(error).inc()
+
+    def settles(self, seconds: float) -> None:
+        """An edit of the mesh is given so long to reach every proxy from now on."""
+        self._settle.set(seconds)
 
     def led(self, leading: bool) -> None:
         """This process has become the leader, or is it no longer; what it knew of the shifts grows old from then on."""

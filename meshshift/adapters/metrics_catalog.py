@@ -266,6 +266,13 @@ MESH_WRITES = Metric(
         ),
     ),
 )
+SETTLE = Metric(
+    "meshshift_settle_seconds",
+    MetricType.GAUGE,
+    "How long an edit of the mesh is given at present to reach every proxy: `--settle`, or the 99th percentile of "
+    "istiod's pilot_proxy_convergence_time over ten minutes where that is longer (at most 60 s).",
+    unit="seconds",
+)
 QUEUE_DEPTH = Metric(
     "meshshift_queue_depth",
     MetricType.GAUGE,
@@ -361,6 +368,7 @@ SECTIONS = (
             RECONCILE_DURATION,
             RECONCILE_ERRORS,
             MESH_WRITES,
+            SETTLE,
             WATCH_LAST_EVENT,
             WATCH_MISSED,
         ),

@@ -19,7 +19,8 @@ OPTIONS = (
     setting("--cluster-domain", "The cluster's DNS domain.", default="cluster.local"),
     setting(
         "--settle",
-        "How long a mesh edit is given to reach every proxy before another builds on it.",
+        "How long a mesh edit is given at the least to reach every proxy before another builds on it; longer where "
+        "istiod's pilot_proxy_convergence_time says so.",
         type=DURATION,
         default="5s",
     ),

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import kopf
@@ -23,6 +23,7 @@ from meshshift.adapters.prometheus import PrometheusTelemetry
 from meshshift.core.observation import Timing
 from meshshift.engine.queue import WorkQueue
 from meshshift.engine.reconcile import Reconciler
+from meshshift.engine.settling import EVERY, settle_time
 from meshshift.engine.world import Key, World
 from meshshift.operator.health import application, serve
 from meshshift.operator.leader import lead
@@ -122,8 +123,18 @@ class Operator:
             )
             workers = Workers(self.queue, reconciler, self.metrics)
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._measure(telemetry, reconciler), name="settling")
                 for number in range(self.settings.workers):
                     group.create_task(workers.run(), name=f"worker-{number}")
+
+    async def _measure(self, telemetry: PrometheusTelemetry, reconciler: Reconciler) -> None:
+        """Keep the settle time at what istiod's own measurements ask for."""
+        settings = self.settings
+        while True:
+            settle = await settle_time(telemetry, settings.settle, time.time() - settings.scrape_interval)
+            reconciler.timing = replace(reconciler.timing, settle=settle)
+            self.metrics.settles(settle)
+            await asyncio.sleep(EVERY)
 
 
 @dataclass(frozen=True, slots=True)
