@@ -37,9 +37,9 @@ class Result:
     broken: Mapping[str, Sequence[str]]
 
 
-def play(schedule: Schedule) -> tuple[Disturbed, Result]:
-    """Let a schedule run until its story has come to its end, and a little longer."""
-    world = Disturbed(schedule)
+def play(schedule: Schedule, world: Disturbed | None = None) -> tuple[Disturbed, Result]:
+    """Let a schedule run, in a world of its own if none is given, until its story has ended, and a little longer."""
+    world = world or Disturbed(schedule)
     ends = schedule.story.ends
     broken: dict[str, Sequence[str]] = {}
     try:

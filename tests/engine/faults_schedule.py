@@ -42,6 +42,11 @@ class Schedule:
     calm: float
 
 
+def undisturbed(story: Story) -> Schedule:
+    """The story, and nothing that goes wrong."""
+    return Schedule(0, story, (), dict.fromkeys(RESOURCES, ()), (), 0.0, max([*story.instants, 0.0]))
+
+
 def draw(seed: int) -> Schedule:
     """The schedule of a seed."""
     rng = random.Random(seed)  # noqa: S311 - a test case, no secret

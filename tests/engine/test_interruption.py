@@ -1,199 +1,130 @@
-"""Safety under interruption: the process dies, or the API fails, at every single call of every scenario.
+"""Safety under interruption: the process dies at every single call of every story, before it is carried out and after.
 
-Each scenario is first run without interruption to learn how many calls it makes and how it ends.  Then it is run once
+Each story is first told without interruption to learn how many calls it makes and how it ends.  Then it is told once
 for every call and both moments (before it is carried out, and after it was but before anybody was told), and has to
-come to the same end with the invariants holding in every second in between.
+come to the same end with every invariant holding in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from meshshift.core.telemetry import Series
-from meshshift.engine.failures import Conflict, Transient
-from tests.engine.simulation import Behaviour, Killed, Simulation, bookinfo, route, rule, shift
+from tests.engine.faults import play
+from tests.engine.faults_schedule import undisturbed
+from tests.engine.faults_world import Disturbed
+from tests.engine.simulation import Killed
+from tests.engine.stories import (
+    BACK,
+    CHECKED,
+    CREATED,
+    LABELS,
+    THERE,
+    Story,
+    bookinfo,
+    both,
+    delete,
+    failing,
+    failing_query,
+    give_back_rule,
+    lose,
+    lose_pod,
+    ready,
+    retarget,
+    say,
+    set_weights,
+    shared,
+    unreachable,
+    without_objects,
+    without_subset,
+)
 
-ENDED = {"Succeeded", "RolledBack", "Failed"}
-LABELS = {"subset": "v2", "labels": {"version": "v2"}}
-
-
-@dataclass
-class Scenario:
-    """What happens, and when it is over."""
-
-    name: str
-    spec: dict[str, Any] = field(default_factory=dict)
-    arrange: Callable[[Simulation], None] = lambda simulation: None
-    script: tuple[tuple[float, Callable[[Simulation], None]], ...] = ()
-    over: Callable[[Simulation], bool] = lambda simulation: simulation.phase in ENDED
-
-    def play(self, interrupt: Callable[[str, int, str], None] | None = None, seconds: float = 400) -> Simulation:
-        """Run it; `interrupt` is asked at every call."""
-        simulation = bookinfo()
-        self.arrange(simulation)
-        simulation.mesh.put(shift(**self.spec))
-        if interrupt:
-            simulation.mesh.interrupt = interrupt
-        watch_invariants(simulation)
-        begin, script = simulation.now, list(self.script)
-        while simulation.now < begin + seconds and (script or not self.over(simulation)):
-            if script and simulation.now >= begin + script[0][0]:
-                script.pop(0)[1](simulation)
-            simulation.run(1)
-        simulation.run(10)
-        return simulation
+PAUSED = {"onFailure": "Pause"}
 
 
-def failing(simulation: Simulation) -> None:
-    simulation.traffic.versions["v2"] = Behaviour(failing=0.3)
+def story(name: str, end: str, *script: tuple[float, Any], arrange: Any = bookinfo, **spec: Any) -> Story:
+    """A story with one end that is right."""
+    return Story(name, frozenset({end}), spec, arrange, script)
 
 
-def without_subset(simulation: Simulation) -> None:
-    failing(simulation)
-    simulation.mesh.put(rule("v1"))
-    simulation.mesh.put(route({"v1": None}))
-
-
-def without_objects(simulation: Simulation) -> None:
-    for kind in ("VirtualService", "DestinationRule"):
-        simulation.mesh.remove(kind, "reviews")
-
-
-def retarget(simulation: Simulation) -> None:
-    steps = {"canary": {"steps": [{"setWeight": 10}], "minStepDuration": "10s"}}
-    simulation.mesh.edit("TrafficShift", "reviews", lambda document: document["spec"].update(strategy=steps))
-
-
-def failing_query(simulation: Simulation) -> None:
-    simulation.answer = lambda s, at: (Series.of({}, 0.9 if at % 10 else 0.1),)
-
-
-CHECKED = {
-    "interval": "5s",
-    "warmup": "0s",
-    "indicators": [
-        {"name": "errors", "successRate": {}},
-        {"name": "checkout", "query": {"promql": "sum(x)", "max": 0.2}, "failureLimit": 2},
-    ],
-}
-SCENARIOS = (
-    Scenario("promotion"),
-    Scenario("failure limit", {"analysis": CHECKED}, failing_query),
-    Scenario("rollback", arrange=failing),
-    Scenario("rollback of an added subset", {"canary": LABELS}, without_subset),
-    Scenario(
-        "creation",
-        {"create": "IfMissing", "stable": {"subset": "v1", "labels": {"version": "v1"}}, "canary": LABELS},
-        without_objects,
+STORIES = (
+    story("promotion", THERE),
+    story("promotion beside others", THERE, arrange=shared),
+    story("failure limit", BACK, arrange=both(bookinfo, failing_query), analysis=CHECKED),
+    story("rollback", BACK, arrange=both(shared, failing)),
+    story("rollback of an unreachable canary", BACK, arrange=both(bookinfo, unreachable)),
+    story("rollback of an added subset", BACK, arrange=both(without_subset, failing), canary=LABELS),
+    story("creation", THERE, arrange=without_objects, **CREATED),
+    story("held regression", "Paused:RegressionProven", arrange=both(bookinfo, failing), **PAUSED),
+    story("held regression, aborted", BACK, (60.0, say("abort")), arrange=both(bookinfo, failing), **PAUSED),
+    story(
+        "held regression, resumed",
+        BACK,
+        (60.0, say("resume")),
+        (120.0, say("abort")),
+        arrange=both(bookinfo, failing),
+        **PAUSED,
     ),
-    Scenario("abort", script=((40, lambda s: s.command("abort")),)),
-    Scenario("promote-full", script=((20, lambda s: s.command("promote-full")),)),
-    Scenario("deletion", script=((40, Simulation.delete),), over=lambda s: not s.exists),
-    Scenario(
-        "deletion of an added subset",
-        {"canary": LABELS},
-        without_subset,
-        ((20, Simulation.delete),),
-        lambda s: not s.exists,
+    story("abort", BACK, (40.0, say("abort"))),
+    story("retry", THERE, (40.0, say("abort")), (90.0, say("retry"))),
+    story("pause and resume", THERE, (20.0, say("pause")), (50.0, say("resume"))),
+    story("promote", THERE, (20.0, say("promote"))),
+    story("promote-full", THERE, (20.0, say("promote-full"))),
+    story("deletion", "gone@0", (40.0, delete)),
+    story(
+        "deletion of an added subset", "gone@0", (12.0, delete), arrange=both(without_subset, failing), canary=LABELS
     ),
-    Scenario("retarget", script=((40, retarget),)),
+    story("retarget", THERE, (40.0, retarget)),
+    story("lost pods", BACK, (40.0, lose_pod)),
+    story("late pods", THERE, (30.0, ready(True)), arrange=both(bookinfo, ready(False))),
+    story("edit by hand", "Paused:Drifted", (40.0, set_weights(60, 40))),
+    story("edit by hand, resumed", THERE, (40.0, set_weights(60, 40)), (70.0, say("resume"))),
+    story("lost route", "Progressing:NoVirtualService", (40.0, lose("VirtualService"))),
+    story("lost rule", THERE, (20.0, lose("DestinationRule")), (40.0, give_back_rule)),
 )
 
 
-def watch_invariants(simulation: Simulation) -> None:
-    """What has to hold in every second and after every pass."""
-    allowed = {0.0}
-    turned_back: dict[str, float] = {}
+class Struck(Disturbed):
+    """A world in which nothing goes wrong but that the process dies once, at one call."""
 
-    def check(s: Simulation) -> None:
-        status = s.status
-        if status.get("weights"):
-            allowed.add(float(status["weights"]["desired"]))
-        assert s.weight in allowed, f"{s.weight}% was never an intent that was persisted"
-        if status.get("phase") == "RollingBack":
-            before = turned_back.setdefault(status["runId"], s.weight)
-            assert s.weight <= before, "the weight rose on the way back"
-            turned_back[status["runId"]] = s.weight
-        subsets = subsets_of(s)
-        assert not s.weight or "v2" in subsets, "weight on a subset that is not in the rule"
-        assert not s.shares() or "v1" in subsets, "the stable subset went missing"
+    def __init__(self, story: Story, victim: int, moment: str) -> None:
+        self.victim, self.moment = victim, moment
+        self.struck = ""
+        super().__init__(undisturbed(story))
 
-    simulation.checks.append(check)
+    def _fault(self, call: str, moment: str) -> None:
+        if not self.struck and len(self.mesh.calls) == self.victim and moment == self.moment:
+            self.struck = call
+            raise Killed
 
 
-def subsets_of(simulation: Simulation) -> set[str]:
-    document = simulation.mesh.objects.get(("DestinationRule", "bookinfo", "reviews"))
-    return {each["name"] for each in document["spec"]["subsets"]} if document else set()
-
-
-def end_of(simulation: Simulation) -> dict[str, Any]:
+def end_of(world: Disturbed) -> dict[str, Any]:
     """The end as users see it: everything but versions and times."""
     specs = {
         kind: document["spec"]
-        for (kind, _, _), document in simulation.mesh.objects.items()
+        for (kind, _, _), document in world.mesh.objects.items()
         if kind in {"VirtualService", "DestinationRule"}
     }
-    return {"specs": specs, "phase": simulation.phase, "reason": simulation.status.get("reason")}
+    return {"specs": specs, "phase": world.phase, "reason": world.status.get("reason")}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_dying_at_any_call_comes_to_the_same_end(scenario: Scenario, moment: str) -> None:
-    undisturbed = scenario.play()
-    calls = len(undisturbed.mesh.calls)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_dying_at_any_call_comes_to_the_same_end(story: Story, moment: str) -> None:
+    calm, undisturbed_result = play(undisturbed(story))
+    assert undisturbed_result.broken == {}
+    calls = len(calm.mesh.calls)
     assert calls > 5
     for victim in range(1, calls + 1):
-        struck: list[str] = []
-
-        def kill(call: str, number: int, when: str, victim: int = victim, struck: list[str] = struck) -> None:
-            if number == victim and when == moment and not struck:
-                struck.append(call)
-                raise Killed
-
-        simulation = scenario.play(kill)
-        assert struck, victim
-        assert end_of(simulation) == end_of(undisturbed), f"killed {moment} call {victim}: {struck[0]}"
+        world, result = play(undisturbed(story), Struck(story, victim, moment))
+        struck = f"killed {moment} call {victim}: {world.struck}"  # type: ignore[attr-defined]
+        assert result.broken == {}, struck
+        assert end_of(world) == end_of(calm), struck
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_every_turn_in_the_history_becomes_exactly_one_event(scenario: Scenario) -> None:
-    def kill(call: str, number: int, when: str) -> None:
-        if number % 5 == 0 and when == "after" and number < 80:
-            raise Killed
-
-    simulation = scenario.play(kill)
-    if not simulation.exists:
-        return
-    told = [reason for reason, _ in simulation.mesh.events.values()]
-    for reason in simulation.reasons():
-        assert told.count(reason) == simulation.reasons().count(reason), reason
-
-
-FAULTS = st.dictionaries(
-    st.integers(1, 60),
-    st.tuples(st.sampled_from(["before", "after"]), st.sampled_from(["conflict", "transient", "kill"])),
-    max_size=12,
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(faults=FAULTS, scenario=st.sampled_from(SCENARIOS))
-def test_any_schedule_of_faults_comes_to_the_same_end(faults: dict[int, tuple[str, str]], scenario: Scenario) -> None:
-    kinds: dict[str, BaseException] = {
-        "conflict": Conflict("the object has been modified"),
-        "transient": Transient("the server is overloaded"),
-        "kill": Killed(),
-    }
-
-    def disturb(call: str, number: int, when: str) -> None:
-        planned = faults.get(number)
-        if planned and planned[0] == when and not (when == "after" and planned[1] == "conflict"):
-            raise kinds[planned[1]]
-
-    assert end_of(scenario.play(disturb)) == end_of(scenario.play())
+def test_the_process_is_killed_where_it_was_to_be() -> None:
+    for moment in ("before", "after"):
+        world = Struck(STORIES[0], 2, moment)
+        play(undisturbed(STORIES[0]), world)
+        assert world.struck == "status"
