@@ -14,6 +14,7 @@ from bench.beside import incidents, steady
 from bench.cost import costs
 from bench.product import deployed, latency, objective, plans
 from bench.promises import edges
+from bench.rare import rare
 from bench.report import FULL, QUICK, Section, Size
 from bench.runs import PROCESSES, run
 from bench.wald import wald
@@ -31,14 +32,18 @@ TABLES: dict[str, Callable[[Size], Section]] = {
 }
 """Headings of the page, in order, and what makes the section below each."""
 
+RARE = "How rare a false rollback is"
+COSTS = "Costs"
+
 
 def page(size: Size, processes: int = PROCESSES) -> str:
-    """All tables but the costs, as Markdown."""
+    """All tables that are the same everywhere, as Markdown."""
     made = {title: maker(size) for title, maker in TABLES.items()}
     found = run([case for section in made.values() for case in section.cases], processes)
     parts = [HEAD.format(size=size), "## What is asked of it\n", ASKED, acceptance(found, size)]
     for title, section in made.items():
         parts += [f"## {title}\n", SECTIONS[title], section.render(found)]
+    parts += [f"## {RARE}\n", SECTIONS[RARE], rare(size, processes)]
     return "\n".join(parts)
 
 
@@ -51,7 +56,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="PATH", help="write the page there instead of printing it")
     given = parser.parse_args()
     begun = time.monotonic()
-    text = page(FULL if given.full else QUICK) + "\n" + SECTIONS["Costs"] + "\n" + costs()
+    text = page(FULL if given.full else QUICK) + f"\n## {COSTS}\n\n{SECTIONS[COSTS]}\n" + costs()
     if given.write:
         given.write.write_text(text)
         print(f"{given.write} written in {time.monotonic() - begun:.0f} s")

@@ -66,14 +66,19 @@ class Summary:
 
 def run(cases: Sequence[Case], processes: int = PROCESSES) -> dict[str, Summary]:
     """Summaries by the cases' names.  Raises ValueError if a name is used twice: its shifts would be the same."""
+    return {name: Summary.of(found) for name, found in outcomes(cases, processes).items()}
+
+
+def outcomes(cases: Sequence[Case], processes: int = PROCESSES) -> dict[str, list[Outcome]]:
+    """What became of every shift, by the cases' names."""
     names = [case.name for case in cases]
     if len(set(names)) < len(names):
         raise ValueError(f"cases are named {names}: give each a name of its own")
     chunks = [(case, start) for case in cases for start in range(0, case.runs, _CHUNK) if case.rule or start == 0]
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
+    ended: dict[str, list[Outcome]] = {name: [] for name in names}
     for (case, _), found in zip(chunks, spread(_chunk, chunks, processes), strict=True):
-        outcomes[case.name].extend(found)
-    return {name: Summary.of(found) for name, found in outcomes.items()}
+        ended[case.name].extend(found)
+    return ended
 
 
 def spread(

@@ -37,6 +37,9 @@ PRIOR = tuple(16.0 / 31.0 / 2.0**k for k in range(5))
 Mild regressions are the ones that cost time.
 """
 
+EVEN = (1.0 / len(PRIOR),) * len(PRIOR)
+"""The same for evidence that has to keep up with the alarm whatever the alternative: evenly."""
+
 MOST_PER_TICK = 1.0 / 3.0
 """Part of the way to a proof, in logarithm, that one tick can bring at the most."""
 
@@ -49,7 +52,7 @@ _MOST_LOG = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Evidence that the canary is beyond a margin: one stake for each alternative of `PRIOR`, and the reserve."""
+    """Evidence that the canary is beyond a margin: one stake for each alternative, and the reserve."""
 
     reserve: float = 1.0 - STAKED
     stakes: tuple[float, ...] = tuple(STAKED * part for part in PRIOR)
@@ -62,17 +65,26 @@ class Alarm:
         """The evidence E: at least 1/a with probability at most a, if the canary is within the margin throughout."""
         return self.reserve + sum(self.stakes)
 
-    def update(self, logs: Sequence[float], seconds: float, far: float, most: float = _MOST_ALARM) -> "Alarm":
+    def update(
+        self,
+        logs: Sequence[float],
+        seconds: float,
+        far: float,
+        *,
+        most: float = _MOST_ALARM,
+        prior: Sequence[float] = PRIOR,
+    ) -> "Alarm":
         """Bet on one tick.
 
         `logs` are the log e-values of the alternatives (0 leaves a stake alone), `seconds` the tick's length, `far`
-        the value at which this alarm would act on its own, `most` a ceiling on the wealth (the rest is burnt).
+        the value at which this alarm would act on its own, `most` a ceiling on the wealth (the rest is burnt),
+        `prior` how fresh stakes are split over the alternatives.
         """
         fresh, reserve = _renew(self.reserve, seconds)
         room = max(min(far ** (2.0 / 3.0) * self.value, most) - reserve, 0.0)
         stakes = [
             (stake + fresh * part) * exp(min(log_e, _MOST_LOG))
-            for stake, part, log_e in zip(self.stakes, PRIOR, logs, strict=True)
+            for stake, part, log_e in zip(self.stakes, prior, logs, strict=True)
         ]
         total = sum(stakes)
         if total > room:

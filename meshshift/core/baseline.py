@@ -29,9 +29,10 @@ _LEAST_BAD = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Stable's decayed requests (`seen`) and bad requests, and X2 summed over `looks` ticks with a failure.
+    """Stable's decayed requests (`seen`) and bad requests, and X2 summed over ticks with a failure.
 
-    `first` and `both`: bad requests so far in one half of the proxies, and in both.
+    `looks`: what that sum would be on average if failures came one by one.  `first` and `both`: bad requests so far in
+    one half of the proxies, and in both.
     """
 
     seen: float = 0.0
@@ -60,6 +61,11 @@ class Baseline:
     def _split(self, one: Counts, other: Counts) -> "Baseline":
         """Add a window's X2 around the split as known before it, then learn from it.
 
+        The widened variance allows for callers that differ.  Where they do not, X2 of single failures is less than 1
+        on average, for only `both` of the `weight` failures behind the share have any error: it is (1 + bad * both /
+        weight**2) / (1 + bad / weight), and that is what a look counts.  Otherwise a first clump of 20 would pass for
+        one of 7.
+
         Nothing is learned if nothing failed or one half has hardly any traffic.
         """
         total, bad = one.total + other.total, one.bad + other.bad
@@ -71,7 +77,7 @@ class Baseline:
         variance = bad * share * (1.0 - share) * (1.0 + bad / weight)
         return replace(
             self,
-            looks=self.looks + 1.0,
+            looks=self.looks + (weight**2 + bad * self.both) / (weight * (weight + bad)),
             chi2=self.chi2 + (one.bad - bad * share) ** 2 / variance,
             first=self.first + one.bad,
             both=self.both + bad,

@@ -62,8 +62,7 @@ class Course:
     @property
     def evidence(self) -> float:
         """The indicator's E for rolling back; 1 while there is nothing to ask."""
-        heard = [question.evidence for question in self.questions if question.alarm]
-        return sum(heard) / len(heard) if heard else 1.0
+        return _mean([question.evidence for question in self.questions if question.alarm])
 
     @property
     def loudest(self) -> Question | None:
@@ -83,7 +82,8 @@ class Course:
 
         To a rollback) and the objective not disproven.
         """
-        under_way = self.evidence >= self.indicator.far(settings) ** (1.0 / 3.0)
+        suspicion = _mean([question.suspicion for question in self.questions if question.alarm])
+        under_way = suspicion >= self.indicator.far(settings) ** (1.0 / 3.0)
         return not under_way and not self.objective_disproven(settings)
 
     def proof(self, rung: int) -> float:
@@ -141,6 +141,11 @@ def _enclosing(threshold: float, with_objective: bool, histogram: Histogram) -> 
     if below is not None and below != above:
         questions.append(Question(below, proofs=Proofs()))
     return questions
+
+
+def _mean(evidence: list[float]) -> float:
+    """The mean of e-processes is one, whatever their dependence; 1 where nothing is asked."""
+    return sum(evidence) / len(evidence) if evidence else 1.0
 
 
 def _evidence_of(question: Question) -> float:

@@ -3,11 +3,16 @@
 A question holds an alarm against stable, perhaps an alarm against an absolute objective, and the ladder of proofs.  A
 latency threshold that is no histogram boundary needs two questions, one that may only roll back and one that may only
 advance, so each part can be absent.
+
+Three or four failures among a few dozen requests can raise the alarm, and once in some thousand shifts they come by
+chance.  So a rollback also rests on evidence against a canary that is just like stable, with a bar `CAUTION` times as
+high: a second promise, for the canary that deserves it most, at the price of about one more failure where there are
+few.  Where there are many it costs nothing, because a canary beyond tolerance is all the further from stable.
 """
 
 from dataclasses import dataclass, replace
 
-from meshshift.core.alarm import PRIOR, RUNGS, Alarm, Proofs
+from meshshift.core.alarm import EVEN, PRIOR, RUNGS, STAKED, Alarm, Proofs
 from meshshift.core.baseline import Baseline
 from meshshift.core.evidence import Counts, Margin, Rates, log_e_value
 from meshshift.core.indicator import JudgeSettings
@@ -19,11 +24,20 @@ SPREAD = tuple(3.0**k for k in range(len(PRIOR)))
 CATASTROPHE = 9.0
 """During warm-up only alternatives of at least this multiple are bet on."""
 
+CAUTION = 30.0
+"""How much more evidence a rollback takes against "no worse than stable" than against "within tolerance".
+
+With a chance of at most a of rolling back a canary within tolerance, one like stable is rolled back with a chance of
+at most a / (30 (1 - a)): 1 in 2970 for 1 %.
+"""
+
 _WORST_RATE = 0.9
 _CLEAR = 1.05
 _ENOUGH = 1.1
 _NO_REQUESTS = Counts(0.0, 0.0)
 _NOTHING_LEARNED = Baseline()
+_NO_WORSE = Margin(1.0, 0.0)
+_EVENLY = Alarm(stakes=tuple(STAKED * part for part in EVEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +45,31 @@ class Question:
     """The state of one event.
 
     `boundary` is in seconds, None for "failed"; `canary` and `stable` are the totals of this run; `objective` is the
-    alarm against an absolute objective.
+    alarm against an absolute objective, `unlike` the one against a canary no worse than stable.
     """
 
     boundary: float | None
     baseline: Baseline = _NOTHING_LEARNED
     alarm: Alarm | None = None
     objective: Alarm | None = None
+    unlike: Alarm = _EVENLY
     proofs: Proofs | None = None
     canary: Counts = _NO_REQUESTS
     stable: Counts = _NO_REQUESTS
 
     @property
-    def evidence(self) -> float:
-        """Evidence for rolling back: beyond tolerance *and* beyond the objective; shared failures blame neither."""
+    def suspicion(self) -> float:
+        """Evidence of being beyond tolerance *and* beyond the objective; shared failures blame neither."""
         relative = self.alarm.value if self.alarm else 1.0
         return min(relative, self.objective.value) if self.objective else relative
+
+    @property
+    def evidence(self) -> float:
+        """Evidence for rolling back: the suspicion, as far as the canary is also shown to be unlike stable.
+
+        Never more than the suspicion, nor than 1 + unlike / CAUTION: both promises rest on that.
+        """
+        return min(self.suspicion, max(1.0, self.unlike.value / CAUTION))
 
     def learn(self, tick: Tick) -> "Question":
         """Learn from stable without judging."""
@@ -65,12 +88,14 @@ class Question:
         canary, stable = tick.canary.counts(self.boundary), tick.stable.counts(self.boundary)
         least = CATASTROPHE if warming_up else 1.0
         rate, phi = self.baseline.rate, self.baseline.dispersion
-        alarm, objective, proofs = self.alarm, self.objective, self.proofs
+        alarm, objective, unlike, proofs = self.alarm, self.objective, self.unlike, self.proofs
         informed = self.baseline.seen > 0.0
         if alarm and informed:
             margin = tolerated(settings)
             logs = _against(canary, stable, rate, margin, refused_rate(settings, rate), least, phi)
             alarm = alarm.update(logs, tick.seconds, far)
+            logs = _against(canary, stable, rate, _NO_WORSE, refused_rate(settings, rate), least, phi)
+            unlike = unlike.update(logs, tick.seconds, far * CAUTION, prior=EVEN)
         if objective and allowed_bad is not None:
             margin = Margin(0.0, allowed_bad)
             logs = _against(canary, stable, rate, margin, refused_rate(settings, allowed_bad), least, phi)
@@ -84,6 +109,7 @@ class Question:
             self,
             alarm=alarm,
             objective=objective,
+            unlike=unlike,
             proofs=proofs,
             canary=self.canary + canary,
             stable=self.stable + stable,

@@ -75,6 +75,7 @@ def test_evidence_agrees_with_an_independent_implementation(run: dict[str, Any])
         assert question.alarm is not None
         assert question.proofs is not None
         assert question.alarm.value == pytest.approx(row["alarm"], rel=1e-9)
+        assert question.evidence == pytest.approx(row["evidence"], rel=1e-9)
         assert [question.proofs.value(rung) for rung in range(8)] == pytest.approx(row["proofs"], rel=1e-9)
         assert question.baseline.rate == pytest.approx(row["rate"], rel=1e-12)
         assert question.baseline.dispersion == pytest.approx(row["dispersion"], rel=1e-12)
