@@ -267,7 +267,7 @@ def _no_weight(route: WeightedRoute) -> Problem:
 
 def _pinned(route: WeightedRoute) -> Problem:
     canary, stable = shown(route.target.canary), shown(route.target.stable)
-    how = "name it in virtualServices" if route.protocol == "http" else f"add subset {stable} to it with weight 0"
+    how = "name it in virtualServices" if route.protocol == "http" else f"add subset {stable} to it"
     return Problem(
         Reason.PINNED_TO_CANARY,
         f"{route} sends to subset {canary} alone and stays as it is; to shift it, {how}",
