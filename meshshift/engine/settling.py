@@ -23,7 +23,7 @@ LONGEST = 60.0
 
 
 async def settle_time(telemetry: Telemetry, least: float, at: float) -> float:
-    """Seconds for one edit to settle: as measured in the ten minutes before the unix time `at`, but at least `least`."""
+    """Seconds for one edit to settle: as measured in the ten minutes before unix time `at`, and at least `least`."""
     return max(least, min(LONGEST, _seconds(await telemetry.query(CONVERGENCE, at))))
 
 
