@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FIELD_MANAGER = "meshshift"
 REQUEST_TIMEOUT = 10.0
 WATCH_TIMEOUT = 290
+WATCH_SILENCE = 75.0
+"""Seconds without a byte after which a watch counts as dead: API servers send a bookmark every minute."""
 
 Document = dict[str, Any]
 _CONTENT_TYPES = {
@@ -170,7 +172,8 @@ class KubeClient:
     ) -> AsyncIterator[tuple[str, Document]]:
         """Yield ("ADDED" | "MODIFIED" | "DELETED", object) until the server ends the stream.
 
-        Without `since` the present objects come first, as ADDED.  A version too old raises Conflict: list again.
+        Without `since` the present objects come first, as ADDED.  A version too old raises Conflict: list again.  A
+        watch that breaks, or says nothing for `WATCH_SILENCE`, raises Transient.
         """
         if since is None:
             items, since = await self.list(resource, namespace, label_selector=label_selector)
@@ -186,14 +189,14 @@ class KubeClient:
             query["labelSelector"] = label_selector
         response = await self._call("GET", resource.path(namespace), query=query, endless=True)
         try:
-            async for line in response.content:
+            async for line in _lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise _failure(int(event["object"].get("code", 500)), json.dumps(event["object"]), None)
                 if event["type"] != "BOOKMARK":
                     yield event["type"], event["object"]
-        except aiohttp.ClientError as error:
-            raise Transient(f"the watch on {resource.plural} broke: {error}") from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise Transient(f"the watch on {resource.plural} broke: {type(error).__name__}: {error}") from error
         finally:
             response.close()
 
@@ -223,7 +226,11 @@ class KubeClient:
         content_type: str = "application/json",
         endless: bool = False,
     ) -> aiohttp.ClientResponse:
-        limit = aiohttp.ClientTimeout(total=None if endless else self._timeout, sock_connect=self._timeout)
+        limit = aiohttp.ClientTimeout(
+            total=None if endless else self._timeout,
+            sock_connect=self._timeout,
+            sock_read=WATCH_SILENCE if endless else None,
+        )
         try:
             request = await self._api.param_serialize(
                 method,
@@ -241,6 +248,17 @@ class KubeClient:
             text = await _text(response)
             raise _failure(response.status, text, response.headers.get("Retry-After"), f"{method} {path}")
         return response
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Whole lines of any length: an object may be larger than what aiohttp takes for a line."""
+    rest = b""
+    async for part in response.content.iter_any():
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield line
+    if rest:
+        yield rest
 
 
 async def _text(response: aiohttp.ClientResponse) -> str:
