@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import httpx
 
+from meshshift.adapters.clocks import RECENT, TOLERANCE, seconds_apart
 from meshshift.engine.ports import QueryError
 
 Reporter = Literal["auto", "source", "waypoint", "destination"]
@@ -118,9 +119,11 @@ class PrometheusHttp:
     async def _ask(self, promql: str, at: float) -> list[Sample] | QueryError:
         form = {"query": promql, "time": f"{at:.3f}", "timeout": f"{self._settings.timeout * 1000:.0f}ms"}
         address = f"{self._settings.url.rstrip('/')}/api/v1/query"
+        asked = time.time()
         try:
             async with asyncio.timeout(self._settings.timeout):
                 async with self._client.stream("POST", address, data=form) as response:
+                    apart = seconds_apart(response.headers.get("Date"), asked, time.time())
                     body = await _bounded(response)
         except (TimeoutError, httpx.TimeoutException):
             message = f"Prometheus at {self._settings.url} did not answer within {self._settings.timeout:g} s"
@@ -136,7 +139,15 @@ class PrometheusHttp:
                 f"Prometheus answered with more than {LONGEST_ANSWER // 2**20} MiB: check the url, or ask for less"
             )
             return QueryError("BadAnswer", message, promql)
-        return _read(response.status_code, body, promql)
+        found = _read(response.status_code, body, promql)
+        if abs(apart) > TOLERANCE and at > asked - RECENT and not isinstance(found, QueryError):
+            return QueryError("ClocksApart", self._disagreement(apart), promql)
+        return found
+
+    def _disagreement(self, apart: float) -> str:
+        where = "ahead of" if apart > 0 else "behind"
+        fix = "its samples would be taken for those of another moment; set both clocks by NTP"
+        return f"the clock of Prometheus at {self._settings.url} is {abs(apart):.0f} s {where} this controller's: {fix}"
 
 
 async def _bounded(response: httpx.Response) -> bytes | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshshift.adapters.clocks import TOLERANCE
 from meshshift.adapters.kube import Resource
 from meshshift.core.telemetry import Series, Snapshot
 from meshshift.engine.failures import ApiFailure, Conflict, Refused, Transient
@@ -278,9 +279,11 @@ class Disturbed(Simulation):
             self.elapse(span.strength)
             self.slowed_at = self.now
         skew = self.schedule.skew if self.disturbed else 0.0
-        self.blind = trouble in {"down", "empty", "nan"}
+        self.blind = trouble in {"down", "empty", "nan"} or abs(skew) > TOLERANCE
         if trouble == "down":
             return QueryError("PrometheusUnreachable", "Prometheus cannot be reached")
+        if abs(skew) > TOLERANCE:
+            return QueryError("ClocksApart", f"the clock of Prometheus is {skew:+g} s off")
         if trouble == "empty":
             return {services[0]: Snapshot(at, newest=0.0, asked="istio_requests_total")}
         requests: list[Series] = []
