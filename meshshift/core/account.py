@@ -8,10 +8,8 @@ sentences are made in `meshshift.core.account_words`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log
 from typing import TYPE_CHECKING
 
-from meshshift.core.alarm import MOST_PER_TICK
 from meshshift.core.checks import state_of
 from meshshift.core.question import rung_margin, tolerated
 from meshshift.core.run import Phase
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from meshshift.core.evidence import Counts, Margin
     from meshshift.core.judge import Evidence, Finding
     from meshshift.core.run import Run
-
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +136,4 @@ def _proof(evidence: Evidence, finding: Finding, weight: float) -> Proof | None:
         return None
     margin = rung_margin(evidence.settings, rung)
     odds, bar = 10.0**finding.proof, 1.0 / evidence.settings.false_promotion
-    looks = ceil(max(0.0, log(bar / odds) / (log(bar) * MOST_PER_TICK)) - _ROUNDING)
-    return Proof(weight, margin, margin.absolute * weight, odds, bar, finding.requests_needed, looks)
+    return Proof(weight, margin, margin.absolute * weight, odds, bar, finding.requests_needed, finding.looks)

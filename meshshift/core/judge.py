@@ -15,9 +15,9 @@ without looking.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, log10
+from math import ceil, inf, log, log10
 
-from meshshift.core.alarm import RUNGS
+from meshshift.core.alarm import MOST_PER_TICK, RUNGS
 from meshshift.core.baseline import HALF_LIFE
 from meshshift.core.course import Course
 from meshshift.core.evidence import Counts
@@ -48,6 +48,8 @@ class Finding:
       good as stable; 0 if this indicator allows it, inf if no number of requests is known to do it.
     - `dispersion`: failures come in clumps of about this size, and a clump counts as one.
     - `note`: what else one should know; may be empty.
+    - `looks`: ticks until the next weight at the least, however many requests each brings, for one adds no more than a
+      third of the proof; 0 if this indicator allows it.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Finding:
     requests_needed: float
     dispersion: float
     note: str
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +225,16 @@ class Evidence:
             requests_needed=self._requests_needed(course, rung, weight) if calm else inf,
             dispersion=course.dispersion,
             note=explain(course, self.settings, self.several_proxies),
+            looks=0 if rung is None else _looks(course.proof(rung), 1.0 / self.settings.false_promotion),
         )
 
     def _requests_needed(self, course: Course, rung: int | None, weight: float) -> float:
         return 0.0 if rung is None else course.requests_needed(rung, weight, self.settings)
+
+
+def _looks(proof: float, bar: float) -> int:
+    missing = log(bar / max(proof, _LEAST_EVIDENCE)) / log(bar)
+    return max(0, ceil(missing / MOST_PER_TICK - _ROUNDING))
 
 
 def _log10(evidence: float) -> float:

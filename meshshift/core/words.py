@@ -155,7 +155,9 @@ def _missing(findings: list[Finding], slowest: Finding) -> str:
     if math.isinf(slowest.requests_needed):
         return f"{slowest.name} cannot be proven at these rates ({compared(slowest)})"
     done, total = slowest.canary.total, slowest.canary.total + slowest.requests_needed
-    return f"{names} not yet proven ({number(done)} of ~{number(total)} requests)"
+    looks = max(finding.looks for finding in findings)
+    more = f", in {looks} looks or more" if looks > 1 else ""
+    return f"{names} not yet proven ({number(done)} of ~{number(total)} requests{more})"
 
 
 def _labelled(findings: Iterable[Finding]) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """The benchmark's own promises, in miniature: its worlds are what they say, its rules do what their peers do."""
 
 from dataclasses import replace
-from math import log
+from math import comb, log
 
 import numpy as np
 import pytest
@@ -10,9 +10,10 @@ from bench.judge import COSTS, RARE, TABLES
 from bench.latency import BOUNDARIES, LIKE_STABLE, Shape, slower
 from bench.oracle import oracle
 from bench.promises import BUDGET, TOLERATED
+from bench.rare import Rarity
 from bench.rules import PEERS, PRODUCT, MannWhitney, Threshold
 from bench.runs import Case, Summary, run
-from bench.shifts import BEGIN, PLANS, RAMP, End, Rule, Verdict, simulate
+from bench.shifts import BEGIN, PLANS, RAMP, End, Outcome, Rule, Verdict, simulate
 from bench.wald import bound
 from bench.words import SECTIONS
 from bench.worlds import INTERVAL, Incident, World, generator
@@ -175,6 +176,19 @@ def test_every_plan_leads_up_to_all_traffic(plan: tuple[float, ...]) -> None:
     assert list(plan) == sorted(set(plan))
     assert simulate(replace(GOOD, rps=1000.0), plan, PRODUCT, generator("plan", 0)).end is End.PROMOTED
     assert plan[-1] == 1.0
+
+
+def test_a_rare_rollback_is_weighed_back_to_its_true_chance() -> None:
+    """Rolled back is who has 4 of 20 failures or more; at 2 % that is 1 in 1,700, by the binomial distribution."""
+    rng, rates = generator("rare", 0), (0.05, 0.2, 0.5)
+    drawn = [
+        Outcome(End.ROLLED_BACK if failed >= 4 else End.PROMOTED, 15.0, 20.0, float(failed))
+        for rate in rates
+        for failed in rng.binomial(20, rate, 2000)
+    ]
+    true = sum(comb(20, failed) * 0.02**failed * 0.98 ** (20 - failed) for failed in range(4, 21))
+    found = Rarity.of(drawn, 0.02, rates)
+    assert abs(found.chance - true) < 3 * found.error < 0.2 * true
 
 
 def test_every_table_has_its_words() -> None:

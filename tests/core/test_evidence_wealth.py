@@ -15,7 +15,7 @@ from meshshift.core.alarm import LEAST_RESERVE, PRIOR, RUNGS, Alarm, Proofs
 from meshshift.core.baseline import Baseline
 from meshshift.core.evidence import Counts
 from meshshift.core.indicator import JudgeSettings
-from meshshift.core.question import Question, rung_margin
+from meshshift.core.question import CAUTION, Question, rung_margin
 from meshshift.core.record import decode, encode
 from meshshift.core.telemetry import Tick, Traffic
 
@@ -66,6 +66,28 @@ def test_a_canary_within_tolerance_is_not_expected_to_feed_the_alarm(
         assert after is not None
         expected += chance * after.value
     assert expected <= alarm.value * (1 + 1e-9) + TOPPED_UP
+
+
+@settings(max_examples=60, deadline=None)
+@given(alarms, baselines, stable_rates, parts, seconds, st.booleans())
+def test_a_canary_no_worse_than_stable_is_not_expected_to_seem_unlike_it(
+    alarm: Alarm, baseline: Baseline, p_s: float, part: float, length: float, warming_up: bool
+) -> None:
+    question = Question(None, baseline, alarm=Alarm(), unlike=alarm)
+    expected = 0.0
+    for chance, canary, stable in outcomes(part * p_s, p_s):
+        after = question.see(Tick(0.0, length, canary, stable), SETTINGS, FAR, None, warming_up).unlike
+        expected += chance * after.value
+    assert expected <= alarm.value * (1 + 1e-9) + TOPPED_UP
+
+
+@given(alarms, alarms, alarms, st.sampled_from([0.01, 1.0, 1e3, 1e6]))
+def test_the_evidence_keeps_within_all_that_it_rests_on(
+    alarm: Alarm, objective: Alarm, unlike: Alarm, times: float
+) -> None:
+    unlike = Alarm(unlike.reserve * times, tuple(stake * times for stake in unlike.stakes))
+    evidence = Question(None, alarm=alarm, objective=objective, unlike=unlike).evidence
+    assert evidence <= min(alarm.value, objective.value, 1 + unlike.value / CAUTION)
 
 
 @settings(max_examples=60, deadline=None)

@@ -204,6 +204,16 @@ def test_no_single_scrape_rolls_back_a_calm_canary_but_two_do() -> None:
     assert steady(start, *terrible, 2).assess(0.1, 0.25).regression
 
 
+def test_a_handful_of_failures_is_suspicious_but_rolls_back_only_with_one_more() -> None:
+    start = warmed(SUCCESS, traffic(150, 0.75))
+    few = steady(start, traffic(7, 2), traffic(143, 1), 2)
+    question = few.courses[0].questions[0]
+    assert question.suspicion > few.courses[0].indicator.far(DEFAULTS)
+    assert not few.assess(0.05, 0.1).regression
+    assert not few.assess(0.05, 0.1).findings[0].calm
+    assert steady(few, traffic(7, 1), traffic(143, 1), 1).assess(0.05, 0.1).regression
+
+
 def test_a_terrible_scrape_is_remembered_for_minutes() -> None:
     good = (traffic(1500, 7), traffic(13500, 68))
     start = steady(warmed(SUCCESS, traffic(15000, 75)), *good, 4)

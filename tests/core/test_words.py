@@ -69,6 +69,14 @@ def test_the_proof_that_takes_longest_sets_the_number() -> None:
     assert words.unproven(assessment(soon, late)) == "a and b not yet proven (312 of ~700 requests)"
 
 
+def test_few_requests_do_not_sound_like_a_moment() -> None:
+    """One look adds a third of a proof at the most, however many requests it brings."""
+    soon, late = (finding(name, requests_needed=9.0, looks=looks) for name, looks in (("a", 2), ("b", 3)))
+    assert words.unproven(assessment(soon, late)).endswith("(1,204 of ~1,213 requests, in 3 looks or more)")
+    last = words.unproven(assessment(finding(requests_needed=9.0, looks=1)))
+    assert last.endswith("(1,204 of ~1,213 requests)")
+
+
 def test_what_cannot_be_proven_is_said() -> None:
     assert "cannot be proven" in words.unproven(assessment(finding(requests_needed=math.inf)))
     assert "watching" in words.unproven(assessment(finding(calm=False)))
