@@ -14,25 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.api.durations import parse_duration
 from meshshift.api.errors import InvalidSpec, SpecError
-from meshshift.api.models import (
-    DEFAULT_WEIGHTS,
-    CanaryModel,
-    RampModel,
-    StepModel,
-    SubsetModel,
-    VirtualServiceModel,
-)
 from meshshift.api.reading import read_spec
+from meshshift.api.strategies import DEFAULT_WEIGHTS, CanaryModel
 from meshshift.core.checks import DEFAULT_FAILURE_LIMIT, Check, Query
 from meshshift.core.indicator import Indicator, JudgeSettings, Latency, SuccessRate
 from meshshift.core.mesh.routes import VirtualServiceSelector
-from meshshift.core.spec import Analysis, Method, Pause, SetWeight, ShiftSpec, Step, Subset
+from meshshift.core.spec import Analysis, Method, Pause, SetWeight, ShiftSpec, Step, Strategy, Subset
 from meshshift.core.steps import Ramp, complete, expand_ramp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from meshshift.api.analysis import AnalysisModel, IndicatorModel
+    from meshshift.api.models import SubsetModel, VirtualServiceModel
+    from meshshift.api.strategies import RampModel, StepModel, StrategyModel
 
 __all__ = ["InvalidSpec", "SpecError", "spec_from_wire", "spec_hash", "wire_spec_with_defaults"]
 
@@ -43,13 +38,11 @@ def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
     Raises InvalidSpec, whose `errors` name every faulty field, its value and the fix.
     """
     model = read_spec(spec)
-    canary = model.strategy.canary or CanaryModel()
     return ShiftSpec(
         service=model.service,
         stable=_subset(model.stable),
         canary=_subset(model.canary),
-        steps=_steps(canary),
-        min_step=parse_duration(canary.min_step_duration),
+        **_moves(model.strategy),
         analysis=_analysis(model.analysis),
         virtual_services=tuple(_selector(each, namespace) for each in model.virtual_services or ()),
         destination_rule=model.destination_rule,
@@ -67,8 +60,8 @@ def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
     It is a spec itself, with the same hash.  Raises InvalidSpec.
     """
     wire: dict[str, Any] = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True))
-    canary = wire["strategy"]["canary"]
-    if "steps" not in canary and "ramp" not in canary:
+    canary = wire["strategy"].get("canary")
+    if canary is not None and "steps" not in canary and "ramp" not in canary:
         canary["steps"] = _default_steps()
     for indicator in wire["analysis"]["indicators"]:
         if "query" in indicator or wire["analysis"]["method"] == Method.THRESHOLD:
@@ -83,7 +76,7 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
     """
     wire = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True))
     wire.pop("paused", None)
-    canary = wire["strategy"]["canary"]
+    canary = wire["strategy"].get("canary", {})
     if canary.get("steps") == _default_steps():
         del canary["steps"]
     for indicator in wire.get("analysis", {}).get("indicators", ()):
@@ -116,6 +109,19 @@ def _subset(model: SubsetModel) -> Subset:
 def _selector(model: VirtualServiceModel, namespace: str) -> VirtualServiceSelector:
     before, slash, name = model.name.rpartition("/")
     return VirtualServiceSelector(before if slash else namespace, name, model.routes or ())
+
+
+def _moves(model: StrategyModel) -> dict[str, Any]:
+    """The strategy as the fields of a ShiftSpec that it decides."""
+    if model.rolling is not None:
+        steps = complete(expand_ramp(Ramp(start=model.rolling.by, by=model.rolling.by)))
+        return {"strategy": Strategy.ROLLING, "steps": steps, "min_step": parse_duration(model.rolling.every)}
+    canary = model.canary or CanaryModel()
+    return {
+        "strategy": Strategy.CANARY,
+        "steps": _steps(canary),
+        "min_step": parse_duration(canary.min_step_duration),
+    }
 
 
 def _steps(canary: CanaryModel) -> tuple[Step, ...]:

@@ -57,7 +57,6 @@ LATER_FIELDS = (
     LaterField("spec", "notifications", "array", "remove it and watch the Events of the TrafficShift"),
     LaterField("spec", "stickiness", "object", "remove it"),
     LaterField("spec.strategy", "redBlack", "object", "use spec.strategy.canary"),
-    LaterField("spec.strategy", "rolling", "object", "use spec.strategy.canary"),
     LaterField(_STEP, "setHeaderRoute", "object", "use setWeight and pause"),
     LaterField(_STEP, "setMirror", "object", "use setWeight and pause"),
     LaterField(_STEP, "analysis", "object", "use setWeight and pause, every step is analysed"),

@@ -8,21 +8,18 @@ model that validates says only that the words make sense.
 from __future__ import annotations
 
 import re
-from typing import Annotated
 
-from pydantic import Field, StrictBool, StrictFloat
+from pydantic import Field, StrictBool
 
 from meshshift.api.analysis import AnalysisModel
 from meshshift.api.durations import parse_duration
+from meshshift.api.strategies import StrategyModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.wire import (
     SERVICE_NAME,
-    Duration,
     LabelKey,
     LabelValue,
     ObjectName,
     ObjectReference,
-    Percent,
-    PositivePercent,
     RouteName,
     Rule,
     ServiceName,
@@ -30,9 +27,6 @@ from meshshift.api.wire import (
     WireModel,
 )
 from meshshift.core.spec import CreatePolicy, OnDelete, OnDrift, OnFailure
-
-MAX_STEPS = 64
-DEFAULT_WEIGHTS = (5, 10, 25, 50, 100)
 
 
 class SubsetModel(WireModel):
@@ -59,124 +53,6 @@ class VirtualServiceModel(WireModel):
     )
 
 
-class PauseModel(WireModel):
-    """Stay at the present weight."""
-
-    duration: Duration | None = Field(
-        None, description="How long to stay; without it the shift waits for a person to promote it."
-    )
-
-
-class StepModel(WireModel):
-    """One step: exactly one of its fields."""
-
-    set_weight: Percent | None = Field(
-        None, description="Percent of the traffic to give to the canary; taken once the evidence allows it."
-    )
-    pause: PauseModel | None = Field(None, description="Stay at the present weight; `pause: {}` waits for a person.")
-
-    RULES = (
-        Rule(
-            "each step takes exactly one of setWeight and pause; write them as two steps",
-            lambda step: (step.set_weight is None) != (step.pause is None),
-            cel="has(self.setWeight) != has(self.pause)",
-            about=("setWeight", "pause"),
-        ),
-    )
-
-
-class RampModel(WireModel):
-    """Weights generated from `start` to `max`, by addition or by multiplication."""
-
-    start: PositivePercent = Field(1, description="The first weight, in percent.")
-    by: PositivePercent | None = Field(None, description="Percentage points that each step adds (a linear ramp).")
-    factor: Annotated[StrictFloat, Field(ge=1, le=100)] | None = Field(
-        None, description="What each step multiplies the weight by (an exponential ramp)."
-    )
-    max: PositivePercent = Field(
-        100, description="The last weight of the ramp, in percent; 100 follows it in any case."
-    )
-
-    RULES = (
-        Rule(
-            "a ramp takes exactly one of by and factor; write e.g. {start: 1, factor: 2, max: 50}",
-            lambda ramp: (ramp.by is None) != (ramp.factor is None),
-            cel="has(self.by) != has(self.factor)",
-            about=("by", "factor"),
-        ),
-        Rule(
-            "start must not be above max; lower start or raise max",
-            lambda ramp: ramp.start <= ramp.max,
-            cel="self.start <= self.max",
-            at="start",
-            about=("start", "max"),
-        ),
-        Rule(
-            "factor must be above 1; write e.g. 2",
-            lambda ramp: ramp.factor is None or ramp.factor > 1,
-            cel="!has(self.factor) || double(self.factor) > 1.0",
-            at="factor",
-        ),
-    )
-
-
-def _weights(steps: tuple[StepModel, ...] | None) -> list[int]:
-    return [step.set_weight for step in steps or () if step.set_weight is not None]
-
-
-class CanaryModel(WireModel):
-    """A canary: the weight rises step by step as far as the evidence allows."""
-
-    steps: tuple[StepModel, ...] | None = Field(
-        None,
-        min_length=1,
-        max_length=MAX_STEPS,
-        description="Explicit steps. With neither steps nor ramp the weights are "
-        f"{', '.join(map(str, DEFAULT_WEIGHTS))}. A last step to 100 is added if it is left out.",
-    )
-    ramp: RampModel | None = Field(None, description="Generated weights, in place of steps.")
-    min_step_duration: Duration = Field("1m", description="The least time a weight is held before the next is taken.")
-
-    RULES = (
-        Rule(
-            "steps and ramp exclude each other; leave one out",
-            lambda canary: canary.steps is None or canary.ramp is None,
-            cel="!(has(self.steps) && has(self.ramp))",
-            about=("steps", "ramp"),
-        ),
-        Rule(
-            "steps need at least one setWeight; add e.g. {setWeight: 10}",
-            lambda canary: canary.steps is None or bool(_weights(canary.steps)),
-            cel="!has(self.steps) || self.steps.exists(s, has(s.setWeight))",
-            at="steps",
-        ),
-        Rule(
-            "setWeight must not fall from one step to the next; put the steps in ascending order",
-            lambda canary: _weights(canary.steps) == sorted(_weights(canary.steps)),
-            # Written without isSorted() and sum(), which are Kubernetes' own additions to CEL.
-            cel="!has(self.steps) || [self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight)].all(w, "
-            f"{list(range(MAX_STEPS - 1))}.all(i, i + 1 >= size(w) || w[i] <= w[i + 1]))",
-            at="steps",
-        ),
-    )
-
-
-class StrategyModel(WireModel):
-    """How the traffic moves."""
-
-    canary: CanaryModel | None = Field(None, description="Shift in steps; `canary: {}` takes the default steps.")
-
-    RULES = (
-        Rule(
-            "exactly one strategy is needed; write canary: {} for the default steps",
-            lambda strategy: strategy.canary is not None,
-            # The later strategies are refused by rules of their own.
-            cel="has(self.canary) || has(self.redBlack) || has(self.rolling)",
-            about=("canary", "redBlack", "rolling"),
-        ),
-    )
-
-
 def _is_service_name(name: str) -> bool:
     return re.fullmatch(SERVICE_NAME[1:-1], name) is not None
 
@@ -188,6 +64,11 @@ def _unlike_labels(spec: SpecModel) -> bool:
 def _min_step_fits(spec: SpecModel) -> bool:
     canary = spec.strategy.canary
     return canary is None or parse_duration(canary.min_step_duration) <= parse_duration(spec.analysis.step_timeout)
+
+
+def _every_fits(spec: SpecModel) -> bool:
+    rolling = spec.strategy.rolling
+    return rolling is None or parse_duration(rolling.every) <= parse_duration(spec.analysis.step_timeout)
 
 
 def _virtual_services_differ(spec: SpecModel) -> bool:
@@ -268,6 +149,14 @@ class SpecModel(WireModel):
             _min_step_fits,
             cel="!has(self.strategy.canary) || "
             "duration(self.analysis.stepTimeout) >= duration(self.strategy.canary.minStepDuration)",
+            at="analysis.stepTimeout",
+            about=("analysis", "strategy"),
+        ),
+        Rule(
+            "analysis.stepTimeout must be at least strategy.rolling.every; raise stepTimeout",
+            _every_fits,
+            cel="!has(self.strategy.rolling) || "
+            "duration(self.analysis.stepTimeout) >= duration(self.strategy.rolling.every)",
             at="analysis.stepTimeout",
             about=("analysis", "strategy"),
         ),

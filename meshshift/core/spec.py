@@ -43,6 +43,13 @@ class Pause:
 Step = SetWeight | Pause
 
 
+class Strategy(StrEnum):
+    """How the traffic moves; the words of `status.strategy`."""
+
+    CANARY = "canary"
+    ROLLING = "rolling"
+
+
 class CreatePolicy(StrEnum):
     """May a missing VirtualService or DestinationRule be created?"""
 
@@ -118,6 +125,7 @@ class ShiftSpec:
     steps: tuple[Step, ...]
     min_step: float
     analysis: Analysis
+    strategy: Strategy = Strategy.CANARY
     virtual_services: tuple[VirtualServiceSelector, ...] = ()
     destination_rule: str | None = None
     create: CreatePolicy = CreatePolicy.NEVER

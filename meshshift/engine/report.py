@@ -71,7 +71,7 @@ def report(
             "phase": decision.phase,
             "reason": decision.reason,
             "message": message,
-            "strategy": "canary",
+            "strategy": previous.strategy if observation is None else str(observation.spec.strategy),
             "observed_generation": generation,
         }
     )

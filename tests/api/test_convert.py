@@ -21,6 +21,7 @@ from meshshift.core.spec import (
     Pause,
     SetWeight,
     ShiftSpec,
+    Strategy,
     Subset,
 )
 from tests.api.samples import VALID, load, minimal, sample_files
@@ -132,6 +133,14 @@ def test_a_ramp_becomes_steps_that_end_at_100() -> None:
         minimal(strategy={"canary": {"ramp": {"start": 1, "factor": 2, "max": 50}}}), namespace="bookinfo"
     )
     assert [step.percent for step in spec.steps if isinstance(step, SetWeight)] == [1, 2, 4, 8, 16, 32, 50, 100]
+
+
+def test_a_rolling_shift_is_a_linear_ramp_that_ends_at_100() -> None:
+    spec = spec_from_wire(minimal(strategy={"rolling": {"every": "30s", "by": 40}}), namespace="bookinfo")
+    assert [step.percent for step in spec.steps if isinstance(step, SetWeight)] == [40, 80, 100]
+    assert (spec.strategy, spec.min_step) == (Strategy.ROLLING, 30.0)
+    kept = wire_spec_with_defaults(minimal(strategy={"rolling": {}}))
+    assert kept["strategy"] == {"rolling": {"every": "1m", "by": 10}}
 
 
 @pytest.mark.parametrize("path", sample_files(VALID), ids=lambda path: path.stem)

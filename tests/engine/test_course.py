@@ -61,6 +61,20 @@ def test_weight_follows_the_steps_in_order() -> None:
     assert seen == [0, 5, 25, 50, 100]
 
 
+def test_a_rolling_shift_takes_equal_steps_and_is_judged() -> None:
+    simulation = begun(strategy={"rolling": {"every": "10s", "by": 30}})
+    seen: list[float] = []
+    simulation.checks.append(lambda s: seen.append(s.weight) if not seen or seen[-1] != s.weight else None)
+    simulation.run(600, until=ended)
+    assert seen == [0, 30, 60, 90, 100]
+    assert simulation.status["strategy"] == "rolling"
+
+    simulation = begun(strategy={"rolling": {"every": "10s", "by": 30}})
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.3)
+    simulation.run(600, until=ended)
+    assert (simulation.phase, simulation.weight) == ("RolledBack", 0)
+
+
 def test_pause_without_duration_waits_for_promote() -> None:
     steps = [{"setWeight": 5}, {"pause": {}}, {"setWeight": 50}]
     simulation = begun(strategy={"canary": {"steps": steps, "minStepDuration": "10s"}})
