@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 _LONGEST_VALUE = 80
 _LONGEST_KEY = 40
 _HINTS = {**PATTERN_HINTS, DURATION_PATTERN: DURATION_HINT, PERCENT_PATTERN: PERCENT_HINT}
-_SHOWN_ERRORS = 5
+_LONGEST_MESSAGE = 960
+"""Characters, within the 1024 that the status keeps of a message."""
 
 Location = tuple[int | str, ...]
 
@@ -56,9 +57,14 @@ class InvalidSpec(ValueError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        shown = "; ".join(map(str, self.errors[:_SHOWN_ERRORS]))
-        more = len(self.errors) - _SHOWN_ERRORS
-        return f"{shown}; and {more} more" if more > 0 else shown
+        """As many errors, in full, as fit a status message, at least one; and how many there are besides."""
+        told: list[str] = []
+        for error in map(str, self.errors):
+            if told and len("; ".join([*told, error])) > _LONGEST_MESSAGE:
+                break
+            told.append(error)
+        more = len(self.errors) - len(told)
+        return "; ".join([*told, *([f"and {more} more"] if more else [])])
 
 
 def show(value: object) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from meshshift.api.errors import InvalidSpec, Location, SpecError, broken_rules, show, spec_errors
+from meshshift.api.errors import InvalidSpec, Location, SpecError, broken_rules, path_of, show, spec_errors
 from meshshift.api.models import SpecModel
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _DEEPEST_RULE = 4
 """A broken rule hides those of the objects around it, so each reading reaches one level further out."""
+
+MOST_ENTRIES = 1_000
+MOST_VALUES = 10_000
+DEEPEST = 24
+"""What is looked at of a spec at all: several times what the largest sound one has."""
 
 _SOUND: dict[str, Any] = {
     "service": "any",
@@ -36,12 +41,31 @@ def read_spec(spec: Mapping[str, Any]) -> SpecModel:
     if not isinstance(spec, Mapping):
         raise InvalidSpec([SpecError("spec", show(spec), "write an object with service, stable, canary and strategy")])
     written = dict(spec)
+    _refuse_bulk(written)
     try:
         return SpecModel.model_validate(written)
     except ValidationError as error:
         faults = error.errors(include_url=False)
     beside = _broken_beside(written, [fault["loc"] for fault in faults])
     raise InvalidSpec(dict.fromkeys([*spec_errors(faults), *beside]))
+
+
+def _refuse_bulk(spec: Mapping[str, Any]) -> None:
+    """Every faulty item is described by itself, so a million of them would cost gigabytes before anything is said."""
+    waiting: list[tuple[Location, object]] = [((), spec)]
+    seen = 0
+    while waiting:
+        location, value = waiting.pop()
+        if not isinstance(value, Mapping | list | tuple):
+            continue
+        seen += len(value)
+        if len(location) > DEEPEST:
+            fix = "nested too deeply to be a shift; write only fields of the reference"
+            raise InvalidSpec([SpecError(path_of(location[:DEEPEST]), show(value), fix)])
+        if len(value) > MOST_ENTRIES or seen > MOST_VALUES:
+            raise InvalidSpec([SpecError(path_of(location), show(value), "too many entries; leave at most 64")])
+        children = value.items() if isinstance(value, Mapping) else enumerate(value)
+        waiting += [((*location, key), child) for key, child in children]
 
 
 def _broken_beside(spec: dict[str, Any], faulty: list[Location]) -> Iterable[SpecError]:
