@@ -64,7 +64,7 @@ class Reconciler:
         """One pass; returns the seconds until the next one is due, None if the shift is gone.
 
         Raises a failure of `meshshift.engine.failures` if a write or read of the API did not succeed.  After a Conflict
-        what the pass relied on has been read afresh.
+        or NotFound what the pass relied on has been read afresh.
         """
         shift = self.world.shifts.get(key)
         if shift is None:
@@ -75,7 +75,7 @@ class Reconciler:
             return None
         try:
             return await self._pass(key, shift)
-        except Conflict:
+        except (Conflict, NotFound):
             await self._refresh_shift(key)
             raise
 
@@ -188,12 +188,10 @@ class Reconciler:
         try:
             creates = isinstance(edit, Creation)
             document = await (self.cluster.create(edit.document) if creates else self.cluster.patch(edit))  # type: ignore[arg-type, union-attr]
-        except Conflict:
-            self.journal.wrote(kind, "conflict")
-            await self._refresh_object(_ref(edit))
-            raise
         except ApiFailure as failure:
-            self.journal.wrote(kind, "refused" if isinstance(failure, Refused) else "failed")
+            self.journal.wrote(kind, _result(failure))
+            if isinstance(failure, Conflict | NotFound):
+                await self._refresh_object(_ref(edit))
             raise
         self.journal.wrote(kind, "ok")
         self._table(kind).put(document)
@@ -292,6 +290,16 @@ def _command(shift: Document) -> Command | None:
 
 def _is_recent(at: str, now: float) -> bool:
     return datetime.fromisoformat(at).timestamp() > now - ANNOUNCE_WITHIN
+
+
+def _result(failure: ApiFailure) -> str:
+    match failure:
+        case Conflict():
+            return "conflict"
+        case Refused():
+            return "refused"
+        case _:
+            return "failed"
 
 
 def _ref(edit: Patch | Creation) -> ObjectRef:

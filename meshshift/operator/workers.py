@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from meshshift.adapters.logs import fields
-from meshshift.engine.failures import ApiFailure, Conflict, Transient
+from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Transient
 
 if TYPE_CHECKING:
     from meshshift.engine.queue import WorkQueue
@@ -66,7 +66,7 @@ class Workers:
     def _after_failure(self, key: Key, failure: Exception) -> None:
         where = fields(namespace=key[0], name=key[1])
         match failure:
-            case Conflict():
+            case Conflict() | NotFound():
                 self.queue.retry(key)
                 log.debug("looking again: %s", failure, extra=where)
             case Transient():

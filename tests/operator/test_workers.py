@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from meshshift.engine.failures import Conflict, Refused, Transient
+from meshshift.engine.failures import Conflict, NotFound, Refused, Transient
 from meshshift.engine.queue import WorkQueue
 from meshshift.engine.world import Key
 from meshshift.operator.workers import REFUSED_DELAY, Workers
@@ -93,6 +93,12 @@ async def test_every_failure_is_tried_again(failure: Exception, at_least: float)
     queue, gauge = await worked(failure)
     assert gauge.errors == [failure]
     assert due_in(queue) >= at_least
+
+
+@pytest.mark.parametrize("failure", [Conflict("moved"), NotFound("gone")])
+async def test_what_has_changed_is_looked_at_again_at_once(failure: Exception) -> None:
+    queue, _ = await worked(failure)
+    assert due_in(queue) <= 1.0
 
 
 async def test_a_bug_in_one_shift_does_not_stop_the_others() -> None:
