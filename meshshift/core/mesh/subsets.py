@@ -82,7 +82,7 @@ def subset_labels(rule: Document, subset: str) -> dict[str, str] | None:
     if index is None:
         return None
     labels = _subsets(rule)[index].get("labels")
-    return dict(labels) if isinstance(labels, dict) else {}
+    return dict(labels) if labels and _are_labels(labels) else {}
 
 
 def joined_labels(destination_rules: Iterable[Document], target: Target, subset: str) -> dict[str, str] | None:
