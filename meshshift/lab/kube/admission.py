@@ -54,6 +54,8 @@ def decode(document: Document, kind: Kind, options: Options) -> None:
             the wrong type in a built-in kind.
     """
     unknown = prune(document, kind.schema)
+    if kind.custom:
+        unknown.sort()
     if unknown and options.validation == "Strict":
         raise _strict_error(unknown, document, kind, options)
     if options.validation == "Warn":
@@ -100,6 +102,8 @@ def admit(document: Document, live: Document | None, kind: Kind, more: list[Fiel
     found += _structure(document, live, kind)
     if kind.kind == "CustomResourceDefinition" and not kind.custom and not found:
         found += check_definition(document)
+    if kind.check and not found:
+        found += kind.check(document, live)
     if kind.custom:
         found += _ruled(document, live, kind, found)
     if found:

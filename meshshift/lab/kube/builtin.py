@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from meshshift.lab.kube import columns, defaults, events
+from meshshift.lab.kube import columns, defaults, events, semantics
 from meshshift.lab.kube.definitions import definition, definition_name
 from meshshift.lab.kube.kinds import ALL_VERBS, Kind, Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from meshshift.lab.kube.documents import Document
+    from meshshift.lab.kube.errors import FieldError
 
 RBAC = "rbac.authorization.k8s.io"
 CRD_GROUP = "apiextensions.k8s.io"
 CRD_BUCKET = (CRD_GROUP, "customresourcedefinitions")
 NAMESPACES = ("", "namespaces")
+PODS = ("", "pods")
 
 
 def _kind(
@@ -35,6 +37,7 @@ def _kind(
     fill: Callable[[Document], None] | None = None,
     allocate: Callable[[Document], None] | None = None,
     immutable: tuple[str, ...] = (),
+    check: Callable[[Document, Document | None], Iterator[FieldError]] | None = None,
     verbs: tuple[str, ...] = ALL_VERBS,
 ) -> Kind:
     group, _, version = api_version.rpartition("/")
@@ -56,6 +59,7 @@ def _kind(
         defaults=fill,
         allocate=allocate,
         immutable=immutable,
+        check=check,
         definition=definition_name(model),
         verbs=verbs,
     )
@@ -73,6 +77,7 @@ def _workload(kind: str, plural: str, short: str, fill: Callable[[Document], Non
         fill=fill,
         scale=scale,
         immutable=("spec.selector",),
+        check=semantics.workload,
     )
 
 
@@ -81,8 +86,9 @@ def _review(api_version: str, kind: str, namespaced: bool = False) -> Kind:
 
 
 def _events() -> list[Kind]:
-    core = _kind("v1", "Event", "events", "ev", model="CoreV1Event", create_on_update=True)
-    modern = _kind("events.k8s.io/v1", "Event", "events", "ev", model="EventsV1Event", create_on_update=True)
+    common: dict[str, Any] = {"create_on_update": True, "check": semantics.event}
+    core = _kind("v1", "Event", "events", "ev", model="CoreV1Event", **common)
+    modern = _kind("events.k8s.io/v1", "Event", "events", "ev", model="EventsV1Event", **common)
     return [core, events.sharing_storage(modern, core)]
 
 
@@ -92,7 +98,17 @@ def built_in_kinds() -> list[Kind]:
     return [
         _kind("v1", "Namespace", "namespaces", "ns", namespaced=False, status=True, fill=defaults.namespace),
         _kind("v1", "Node", "nodes", "no", namespaced=False, status=True),
-        _kind("v1", "Pod", "pods", "po", categories=("all",), status=True, generation=True, fill=defaults.pod),
+        _kind(
+            "v1",
+            "Pod",
+            "pods",
+            "po",
+            categories=("all",),
+            status=True,
+            generation=True,
+            fill=defaults.pod,
+            check=semantics.pod,
+        ),
         _kind(
             "v1",
             "Service",
@@ -103,8 +119,9 @@ def built_in_kinds() -> list[Kind]:
             create_on_update=True,
             fill=defaults.service,
             allocate=defaults.cluster_address,
+            check=semantics.service,
         ),
-        _kind("v1", "ConfigMap", "configmaps", "cm"),
+        _kind("v1", "ConfigMap", "configmaps", "cm", check=semantics.config_map),
         _kind("v1", "Secret", "secrets", fill=defaults.secret, immutable=("type",)),
         _kind("v1", "ServiceAccount", "serviceaccounts", "sa"),
         _kind("v1", "Endpoints", "endpoints", "ep", create_on_update=True),
@@ -113,8 +130,16 @@ def built_in_kinds() -> list[Kind]:
         _workload("ReplicaSet", "replicasets", "rs", defaults.replica_set, by_selector),
         _workload("StatefulSet", "statefulsets", "sts", defaults.stateful_set, by_selector),
         _workload("DaemonSet", "daemonsets", "ds", defaults.daemon_set),
-        _kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", generation=True),
-        _kind("coordination.k8s.io/v1", "Lease", "leases", create_on_update=True),
+        _kind(
+            "discovery.k8s.io/v1",
+            "EndpointSlice",
+            "endpointslices",
+            generation=True,
+            fill=defaults.endpoint_slice,
+            immutable=("addressType",),
+            check=semantics.endpoint_slice,
+        ),
+        _kind("coordination.k8s.io/v1", "Lease", "leases", create_on_update=True, check=semantics.lease),
         _kind(f"{RBAC}/v1", "Role", "roles"),
         _kind(f"{RBAC}/v1", "RoleBinding", "rolebindings", immutable=("roleRef",)),
         _kind(f"{RBAC}/v1", "ClusterRole", "clusterroles", namespaced=False),

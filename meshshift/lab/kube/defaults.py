@@ -15,6 +15,8 @@ from meshshift.lab.kube.documents import at, copied, metadata
 if TYPE_CHECKING:
     from meshshift.lab.kube.documents import Document
 
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
 _addresses = itertools.count(1)
 
 
@@ -67,11 +69,29 @@ def pod_spec(spec: Document) -> None:
         _set(container, terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File")
         for port in container.get("ports") or ():
             _set(port, protocol="TCP")
+        for name in PROBES:
+            if isinstance(container.get(name), dict):
+                _probe(container[name])
+
+
+def _probe(probe: Document) -> None:
+    _set(probe, timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3)
+    if isinstance(probe.get("httpGet"), dict):
+        _set(probe["httpGet"], path="/", scheme="HTTP")
+
+
+def endpoint_slice(document: Document) -> None:
+    """Fill in an EndpointSlice: conditions and ports."""
+    for endpoint in document.get("endpoints") or ():
+        _set(endpoint, conditions={})
+    for port in document.get("ports") or ():
+        _set(port, name="", protocol="TCP")
 
 
 def pod(document: Document) -> None:
     """Fill in a Pod: it is Pending until someone runs it."""
     pod_spec(_spec(document))
+    _set(_spec(document), enableServiceLinks=True)
     status = document.setdefault("status", {})
     _set(status, phase="Pending", qosClass="BestEffort")
 

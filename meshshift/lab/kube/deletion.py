@@ -3,16 +3,18 @@
 An object with finalizers is only marked; the write that removes the last finalizer ends it. What an object owns goes
 when it goes (unless orphaned), the content of a namespace and the objects of a CustomResourceDefinition go first, and
 either stays `Terminating` while finalizers hold any of them. A real cluster does this in controllers, moments later;
-here it happens within the same write, so a test need not wait for it.
+here it happens within the same write, so a test need not wait for it. A pod on a node is left to that node: it is
+marked, and ends when the node deletes it without a further grace period.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from meshshift.lab.kube import errors
-from meshshift.lab.kube.builtin import CRD_BUCKET, NAMESPACES
+from meshshift.lab.kube.builtin import CRD_BUCKET, NAMESPACES, PODS
 from meshshift.lab.kube.crds import bucket_of, name_of_bucket
 from meshshift.lab.kube.documents import at
 
@@ -32,11 +34,15 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """What a deletion asks for: what becomes of dependents, and what must hold for it to happen at all."""
+    """What a deletion asks for: what becomes of dependents, and what must hold for it to happen at all.
+
+    `grace` is how many seconds a pod may take to end; None leaves that to the pod.
+    """
 
     propagation: Propagation = "Background"
     uid: str = ""
     resource_version: str = ""
+    grace: int | None = None
     dry_run: bool = False
 
 
@@ -65,7 +71,7 @@ class Reaper:
         _check_preconditions(live, kind, options)
         if options.dry_run:
             return live, not at(live, "metadata", "finalizers")
-        self._end(kind.bucket, key, options.propagation)
+        self._end(kind.bucket, key, options.propagation, options.grace)
         after = self._storage.get(kind.bucket, key)
         return (live, True) if after is None or after["metadata"]["uid"] != live["metadata"]["uid"] else (after, False)
 
@@ -84,30 +90,32 @@ class Reaper:
         if not any(self._storage.owner_exists(one.get("uid", "")) for one in owners):
             self._end(bucket, key, "Background")
 
-    def _end(self, bucket: Bucket, key: Key, propagation: Propagation) -> None:
+    def _end(self, bucket: Bucket, key: Key, propagation: Propagation, asked_grace: int | None = None) -> None:
         document = self._storage.get(bucket, key)
         if document is None:
             return
+        grace = _grace(bucket, document, asked_grace)
         finalizers = list(at(document, "metadata", "finalizers") or ())
         extra = {"Foreground": FOREGROUND, "Orphan": ORPHAN}.get(propagation)
         if bucket == CRD_BUCKET:
             extra = CRD_FINALIZER
         if extra and extra not in finalizers:
             finalizers.append(extra)
-        if finalizers or bucket == NAMESPACES:
-            document = self._mark(bucket, key, document, finalizers)
+        if finalizers or grace or bucket == NAMESPACES:
+            document = self._mark(bucket, key, document, finalizers, grace)
             self._finish_unless_busy(bucket, key, document)
         else:
             self._finish(bucket, key)
 
-    def _mark(self, bucket: Bucket, key: Key, document: Document, finalizers: list[str]) -> Document:
+    def _mark(self, bucket: Bucket, key: Key, document: Document, finalizers: list[str], grace: int) -> Document:
         meta = dict(document["metadata"])
         if finalizers:
             meta["finalizers"] = finalizers
         if "deletionTimestamp" not in meta:
-            meta |= {"deletionTimestamp": self._clock(), "deletionGracePeriodSeconds": 0}
+            meta |= {"deletionTimestamp": _later(self._clock(), grace), "deletionGracePeriodSeconds": grace}
             if "generation" in meta:
                 meta["generation"] += 1
+        meta["deletionGracePeriodSeconds"] = min(grace, meta["deletionGracePeriodSeconds"])
         marked = {**document, "metadata": meta}
         if bucket == NAMESPACES:
             marked["status"] = {**(document.get("status") or {}), "phase": "Terminating"}
@@ -125,6 +133,8 @@ class Reaper:
             self._busy.discard((bucket, key))
 
     def _try_to_finish(self, bucket: Bucket, key: Key, document: Document) -> None:
+        if at(document, "metadata", "deletionGracePeriodSeconds"):
+            return
         finalizers = list(at(document, "metadata", "finalizers") or ())
         for own, carry_out in ((ORPHAN, self._orphan), (FOREGROUND, self._collect), (CRD_FINALIZER, self._empty)):
             if own in finalizers and carry_out(document):
@@ -198,6 +208,24 @@ class Reaper:
             place = self._storage.place_of(owner.get("uid", ""))
             if place:
                 self.settle(*place)
+
+
+def _grace(bucket: Bucket, document: Document, asked: int | None) -> int:
+    """Return how many seconds a pod may take to end; 0 for one that nobody runs, and for everything else.
+
+    Follows `CheckGracefulDelete` in k8s.io/kubernetes/pkg/registry/core/pod/strategy.go.
+    """
+    over = at(document, "status", "phase") in {"Succeeded", "Failed"}
+    if bucket != PODS or over or not at(document, "spec", "nodeName"):
+        return 0
+    grace = at(document, "spec", "terminationGracePeriodSeconds") if asked is None else asked
+    return max(int(grace or 0), 0)
+
+
+def _later(moment: str, seconds: int) -> str:
+    if not seconds:
+        return moment
+    return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _check_preconditions(live: Document, kind: Kind, options: DeleteOptions) -> None:

@@ -148,6 +148,8 @@ class StatusError(Exception):
         }
         if not details and self.details is None:
             del body["details"]
+        if not self.reason:
+            del body["reason"]
         return body
 
 
@@ -225,7 +227,7 @@ def too_large_version(asked: int, current: int) -> StatusError:
 
 def method_not_allowed() -> StatusError:
     """The resource does not know this verb."""
-    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> StatusError:

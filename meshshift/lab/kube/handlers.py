@@ -10,7 +10,7 @@ from meshshift.lab.kube.deletion import DeleteOptions
 from meshshift.lab.kube.documents import metadata
 from meshshift.lab.kube.lists import list_page, rendered
 from meshshift.lab.kube.openapi import patch_types
-from meshshift.lab.kube.patch import APPLY_PATCH
+from meshshift.lab.kube.patch import APPLY_PATCH, PATCHES
 from meshshift.lab.kube.requests import body_of, delete_options, form_of, write_options
 from meshshift.lab.kube.scale import scale_of
 from meshshift.lab.kube.tables import partial, table
@@ -90,6 +90,8 @@ class Call:
         """Answer a PATCH."""
         accepted = patch_types(self.kind)
         media = self.request.content_type
+        if media not in PATCHES:
+            raise errors.StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         if media not in accepted:
             raise errors.unsupported_media_type(accepted)
         options = self._options()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meshshift.lab.kube.documents import Document
+    from meshshift.lab.kube.errors import FieldError
 
 Bucket = tuple[str, str]
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -55,6 +56,7 @@ class Kind:
         defaults: fills in what a built-in kind leaves open; custom kinds have theirs in the schema.
         allocate: fills in what the server itself hands out, which no field manager owns.
         immutable: dotted paths that may not change after creation.
+        check: says what is wrong with an object of a built-in kind beyond its structure, given the one it replaces.
         read: turns a stored document into this version's form.
         write: turns this version's form into the stored document.
         definition: the name of the schema among the OpenAPI components.
@@ -83,6 +85,7 @@ class Kind:
     defaults: Callable[[Document], None] | None = None
     allocate: Callable[[Document], None] | None = None
     immutable: tuple[str, ...] = ()
+    check: Callable[[Document, Document | None], Iterator[FieldError]] | None = None
     read: Callable[[Document], Document] | None = None
     write: Callable[[Document], Document] | None = None
     definition: str = ""

@@ -55,7 +55,7 @@ def prepare_create(document: Document, kind: Kind, now: str) -> None:
     """Give a new object its identity, and take away what clients may not set."""
     meta = metadata(document)
     if meta.get("resourceVersion"):
-        raise errors.bad_request("resourceVersion should not be set on objects to be created")
+        raise errors.StatusError(500, "", "resourceVersion should not be set on objects to be created")
     for key in SYSTEM_META:
         meta.pop(key, None)
     if not meta.get("name") and meta.get("generateName"):

@@ -48,6 +48,7 @@ def list_page(store: Store, kind: Kind, namespace: str, query: Mapping[str, str]
     token = query.get("continue")
     if token:
         revision, start = _read_token(token)
+    _check_match(query)
     asked = 0 if token else number_of(query, "resourceVersion")
     if asked > storage.revision:
         raise errors.too_large_version(asked, storage.revision)
@@ -58,13 +59,20 @@ def list_page(store: Store, kind: Kind, namespace: str, query: Mapping[str, str]
     matches = selector_of(query, kind)
     chosen = [(key, one) for key, one in stored if (start is None or key > start) and (matches is None or matches(one))]
     limit = number_of(query, "limit")
-    meta: Document = {"resourceVersion": str(revision)}
+    meta: Document = {"resourceVersion": str(revision), **({"continue": ""} if kind.custom else {})}
     if limit and len(chosen) > limit:
         if matches is None:
             meta["remainingItemCount"] = len(chosen) - limit
         chosen = chosen[:limit]
         meta["continue"] = _token(revision, chosen[-1][0])
     return Page([view(kind, one) for _, one in chosen], meta)
+
+
+def _check_match(query: Mapping[str, str]) -> None:
+    if query.get("resourceVersionMatch") and not query.get("resourceVersion"):
+        detail = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        forbidden = errors.forbidden_field("resourceVersionMatch", detail)
+        raise errors.invalid("ListOptions", "meta.k8s.io", "", [forbidden])
 
 
 def _earlier(store: Store, kind: Kind, namespace: str, revision: int) -> list[tuple[Key, Document]]:

@@ -17,6 +17,12 @@ from meshshift.lab.kube.fields import Path, changes, from_fields_v1, owned_part,
 if TYPE_CHECKING:
     from meshshift.lab.kube.documents import Document
 
+_STRUCTS: dict[str, Any] = {
+    "containers": {},
+    "strategy": {},
+    "template": {"metadata": {}, "spec": {"containers": {}}},
+}
+
 
 @dataclass(slots=True)
 class Entry:
@@ -119,6 +125,23 @@ def record_update(old: Document | None, new: Document, schema: Document, author:
         if own not in entries:
             entries.append(own)
     new["metadata"]["managedFields"] = encode(entries)
+
+
+def newborn(document: Document) -> Document:
+    """Return what an object of a built-in kind holds before anybody has set a field.
+
+    These are Go structs, there even when they are empty, and what the server itself sets: nobody comes to own them.
+    """
+    held = {"status": document["status"]} if "status" in document else {}
+    if "spec" in document:
+        of_the_server = document["kind"] == "Namespace"
+        held["spec"] = document["spec"] if of_the_server else _empty(document["spec"], _STRUCTS)
+    return held
+
+
+def _empty(value: Document, structs: Document) -> Document:
+    present = {key: inner for key, inner in structs.items() if key in value}
+    return {key: _empty(value[key], inner) if inner else type(value[key])() for key, inner in present.items()}
 
 
 def find_entry(entries: list[Entry], author: Author, operation: str) -> Entry:

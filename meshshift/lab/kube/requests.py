@@ -12,7 +12,6 @@ from meshshift.lab.kube import errors, protobuf
 from meshshift.lab.kube.deletion import DeleteOptions, Propagation
 from meshshift.lab.kube.documents import at
 from meshshift.lab.kube.lifecycle import Options
-from meshshift.lab.kube.patch import APPLY_PATCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +25,8 @@ FORMS: dict[str, Form] = {
     "PartialObjectMetadata": "partial",
     "PartialObjectMetadataList": "partial",
 }
-VALIDATIONS = ("Ignore", "Warn", "Strict")
+VALIDATIONS = ("Ignore", "Strict", "Warn")
+VERBS = {"POST": "Create", "PATCH": "Patch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +107,22 @@ def write_options(request: web.Request, target: Target) -> Options:
     """Read the parameters of a write."""
     query = request.query
     validation = query.get("fieldValidation", "Warn") or "Warn"
+    kind = f"{VERBS.get(request.method, 'Update')}Options"
     if validation not in VALIDATIONS:
-        raise errors.bad_request(f"fieldValidation: Unsupported value: {validation!r}: use Ignore, Warn or Strict")
+        unsupported = errors.not_supported("fieldValidation", validation, ["", *VALIDATIONS])
+        raise errors.invalid(kind, "meta.k8s.io", "", [unsupported])
     return Options(
         manager=query.get("fieldManager") or request.headers.get("User-Agent", "unknown").partition("/")[0][:128],
         subresource=target.subresource,
-        dry_run=_dry_run(query.get("dryRun", "")),
+        dry_run=_dry_run(query.get("dryRun", ""), kind),
         validation=validation,  # type: ignore[arg-type]  # checked above
         force=is_true(query.get("force")),
     )
 
 
-def _dry_run(text: str) -> bool:
+def _dry_run(text: str, kind: str) -> bool:
     if text not in {"", "All"}:
-        raise errors.bad_request(f'dryRun: Unsupported value: "{text}": supported values: "All"')
+        raise errors.invalid(kind, "meta.k8s.io", "", [errors.not_supported("dryRun", [text], ["All"])])
     return text == "All"
 
 
@@ -135,14 +137,19 @@ def delete_options(query: Mapping[str, str], body: Any) -> DeleteOptions:
         raise errors.bad_request(
             f"propagationPolicy: Unsupported value: {propagation!r}: supported values: {supported}"
         )
-    dry_run = given.get("dryRun") == ["All"] or _dry_run(query.get("dryRun", ""))
+    dry_run = given.get("dryRun") == ["All"] or _dry_run(query.get("dryRun", ""), "DeleteOptions")
     preconditions = given.get("preconditions") or {}
     return DeleteOptions(
         propagation,
         uid=str(at(preconditions, "uid") or ""),
         resource_version=str(at(preconditions, "resourceVersion") or ""),
+        grace=given.get("gracePeriodSeconds", _grace(query)),
         dry_run=dry_run,
     )
+
+
+def _grace(query: Mapping[str, str]) -> int | None:
+    return number_of(query, "gracePeriodSeconds") if "gracePeriodSeconds" in query else None
 
 
 async def body_of(request: web.Request) -> Any:
@@ -166,7 +173,7 @@ async def body_of(request: web.Request) -> Any:
         raise errors.bad_request(
             f"the object provided is unrecognized (must be of type JSON or YAML): {error}"
         ) from error
-    raise errors.unsupported_media_type([*ACCEPTED, APPLY_PATCH])
+    raise errors.unsupported_media_type([*ACCEPTED, protobuf.MEDIA_TYPE])
 
 
 def number_of(query: Mapping[str, str], name: str) -> int:
@@ -177,7 +184,8 @@ def number_of(query: Mapping[str, str], name: str) -> int:
     """
     text = query.get(name) or "0"
     if not text.isdecimal():
+        prefix = "invalid resource version: " if name == "resourceVersion" else ""
         raise errors.bad_request(
-            f'{name}: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+            f'{prefix}{name}: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
         )
     return int(text)

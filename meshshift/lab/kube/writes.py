@@ -23,7 +23,7 @@ from meshshift.lab.kube.lifecycle import (
     prepare_update,
     same_content,
 )
-from meshshift.lab.kube.managed import Author, record_update
+from meshshift.lab.kube.managed import Author, newborn, record_update
 from meshshift.lab.kube.scale import scale_of, scaled
 from meshshift.lab.kube.views import view
 
@@ -55,7 +55,7 @@ class Writes:
         self._prepare_new(kind, document, namespace, options)
         author = Author(options.manager, kind.api_version, "", self._clock())
         document["metadata"].pop("managedFields", None)
-        record_update(None, document, kind.schema, author)
+        record_update(None if kind.custom else newborn(document), document, kind.schema, author)
         return self._store_new(kind, document, options)
 
     def update(self, kind: Kind, key: Key, document: Document, options: Options) -> Document:

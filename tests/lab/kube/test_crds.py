@@ -191,6 +191,17 @@ async def test_strict_validation_names_the_unknown_field(api: Api) -> None:
     )
 
 
+async def test_unknown_fields_are_named_in_order(api: Api) -> None:
+    await api.define_widgets(object_of(inner=object_of(size={"type": "integer"})))
+    body = api.widget_document("w", {"zeal": 1, "inner": {"hue": 1}, "colour": "red"})
+    response = await api.http.post(api.widgets(), json=body)
+    assert [warning.split('"')[2].strip("\\") for warning in response.headers.get_list("Warning")] == [
+        "spec.colour",
+        "spec.inner.hue",
+        "spec.zeal",
+    ]
+
+
 async def test_defaults_fill_what_is_left_open(api: Api) -> None:
     inner = object_of(mode={"type": "string", "default": "Hold"})
     await api.define_widgets(

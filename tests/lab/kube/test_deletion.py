@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.lab.kube.client import refusal
@@ -73,6 +74,40 @@ async def test_a_dry_run_deletes_nothing(api: Api) -> None:
     await api.config_map("a")
     await api.delete(api.config_maps("a"), dryRun="All")
     assert await api.get(api.config_maps("a"))
+
+
+def pod(node: str) -> Document:
+    spec = {"containers": [{"name": "web", "image": "web:1"}], "terminationGracePeriodSeconds": 60}
+    named = {"nodeName": node} if node else {}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {**spec, **named}}
+
+
+async def test_a_pod_on_a_node_is_marked_until_the_node_ends_it(api: Api) -> None:
+    created = await api.create(api.path("pods"), pod("worker"))
+    marked = (await delete_with(api, api.path("pods", "p"), {})).json()
+    begun, ends = (datetime.fromisoformat(one["metadata"][key]) for one, key in (
+        (created, "creationTimestamp"), (marked, "deletionTimestamp")
+    ))  # fmt: skip
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 60
+    assert 60 <= (ends - begun).total_seconds() <= 80
+    again = await api.delete(api.path("pods", "p"))
+    assert again["metadata"]["deletionTimestamp"] == marked["metadata"]["deletionTimestamp"]
+    assert (await api.get(api.path("pods", "p")))["metadata"]["uid"] == created["metadata"]["uid"]
+    await delete_with(api, api.path("pods", "p"), {"gracePeriodSeconds": 0})
+    refusal(await api.http.get(api.path("pods", "p")), 404, "NotFound")
+
+
+async def test_a_pod_that_nobody_runs_goes_at_once(api: Api) -> None:
+    await api.create(api.path("pods"), pod(""))
+    await api.delete(api.path("pods", "p"))
+    refusal(await api.http.get(api.path("pods", "p")), 404, "NotFound")
+
+
+async def test_a_pod_that_has_ended_goes_at_once(api: Api) -> None:
+    await api.create(api.path("pods"), pod("worker"))
+    await api.patch(api.path("pods", "p/status"), {"status": {"phase": "Succeeded"}})
+    await api.delete(api.path("pods", "p"))
+    refusal(await api.http.get(api.path("pods", "p")), 404, "NotFound")
 
 
 async def test_a_foreground_deletion_holds_the_owner(api: Api) -> None:

@@ -157,6 +157,14 @@ async def test_a_parameter_that_is_no_number_is_a_bad_request(api: Api, paramete
     refusal(await api.http.get(api.config_maps(), params={parameter: "many"}), 400, "BadRequest")
 
 
+async def test_a_match_without_a_version_is_invalid(api: Api) -> None:
+    status = refusal(await api.http.get(api.config_maps(), params={"resourceVersionMatch": "Exact"}), 422, "Invalid")
+    assert status["message"] == (
+        'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: '
+        "resourceVersionMatch is forbidden unless resourceVersion is provided"
+    )
+
+
 async def test_a_resource_has_no_path_outside_its_scope(api: Api) -> None:
     await api.config_map("a")
     for path in ("/api/v1/configmaps/a", f"/api/v1/namespaces/{api.namespace}/nodes"):

@@ -180,6 +180,15 @@ async def test_status_writes_are_recorded_apart(api: Api) -> None:
     assert found["controller", "Update", "status"] == {"f:status": {".": {}, "f:phase": {}}}
 
 
+async def test_whoever_creates_an_object_owns_fields_not_the_structs_around_them(api: Api) -> None:
+    created = await api.create(api.path("deployments", prefix=DEPLOYMENTS), deployment("web"))
+    spec = owners(created)["contract", "Update", ""]["f:spec"]
+    template = spec["f:template"]
+    structs = (spec, spec["f:strategy"], template, template["f:metadata"], template["f:spec"])
+    assert not [one for one in (*structs, template["f:spec"]["f:containers"]) if "." in one]
+    assert "." in template["f:spec"]["f:containers"]['k:{"name":"web"}']
+
+
 async def test_nobody_owns_a_status_that_nobody_wrote(api: Api) -> None:
     created = await api.create(api.path("deployments", prefix=DEPLOYMENTS), deployment("web"))
     assert set(owners(created)["contract", "Update", ""]) == {"f:spec"}
