@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from meshshift.core.plain_text import one_line
@@ -40,6 +40,13 @@ def _cut(limit: int) -> BeforeValidator:
     return BeforeValidator(lambda value: shorten(value, limit) if isinstance(value, str) else value)
 
 
+def _instant(text: str) -> str:
+    """Refuse what no clock has said: the API server's own check of the format is for its clients, not for backups."""
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("an instant without a time zone")
+    return text
+
+
 def _finite(value: object) -> object:
     """JSON has no infinity: a number that is not to be had is absent."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -47,7 +54,7 @@ def _finite(value: object) -> object:
 
 Sentence = Annotated[str, _cut(MAX_MESSAGE), Field(max_length=MAX_MESSAGE)]
 Word = Annotated[str, _cut(MAX_WORD), Field(max_length=MAX_WORD)]
-Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Instant = Annotated[str, AfterValidator(_instant), Field(json_schema_extra={"format": "date-time"})]
 MaybeNumber = Annotated[float | None, BeforeValidator(_finite)]
 
 
