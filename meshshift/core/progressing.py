@@ -47,12 +47,19 @@ def _turn_back(look: Look, reason: str, why: str) -> Decision:
 
 
 def apply_weight(look: Look) -> Decision | None:
-    """Bring the mesh to the intent, then take note that it is there."""
+    """Bring the mesh to the intent, then take note that it is there.
+
+    An increase that could not be written at once is not carried out later in blindness, unless a person asked for it.
+    """
     run = look.run
     if not at_percent(look.routes, run.desired):
         edits = weight_patches(look.routes, run.desired)
         if isinstance(edits, Problem):
             return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True)
+        if not run.by_person and any(route.percent < run.desired for route in look.routes):
+            unreadable = telemetry_unreadable(look)
+            if unreadable:
+                return unreadable
         message = f"setting {look.canary} to {run.desired}%"
         return look.decide(Kind.APPLY, "SettingWeight", message, edits=edits, again=0.0)
     if not run.applied:
@@ -89,16 +96,25 @@ def promoting(look: Look) -> Decision | None:
     return look.decide(Kind.END, "Promoted", message, run=run.end(Phase.SUCCEEDED, now, outcome), again=0.0)
 
 
-def telemetry_missing(look: Look) -> Decision | None:
-    """No increase on evidence that is not current: Prometheus silent, or no traffic.  Neither is a failure."""
-    run, seen = look.run, look.seen
-    found = seen.telemetry
+def telemetry_unreadable(look: Look) -> Decision | None:
+    """Prometheus cannot be asked, or answers with what no counter can be."""
+    found = look.seen.telemetry
     if isinstance(found, TelemetryFailure):
         return look.decide(
             Kind.HOLD, "TelemetryUnavailable", f"{look.at_weight}: held, {found.message}", again=look.soon
         )
     if isinstance(found, BadData):
         return look.decide(Kind.HOLD, "TelemetryUnusable", f"{look.at_weight}: held, {found.reason}", again=look.soon)
+    return None
+
+
+def telemetry_missing(look: Look) -> Decision | None:
+    """No increase on evidence that is not current: Prometheus silent, or no traffic.  Neither is a failure."""
+    run, seen = look.run, look.seen
+    found = seen.telemetry
+    unreadable = telemetry_unreadable(look)
+    if unreadable:
+        return unreadable
     broken = next((check for check in look.checks if check.standing is Standing.ERROR), None)
     if broken is not None:
         message = f"{look.at_weight}: held, {words.missing(broken)}"

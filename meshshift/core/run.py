@@ -72,7 +72,7 @@ class Run:
     `restart` makes the way back end in a new run (the spec changed meanwhile).
     `deficit` counts what the canary was to get since the weight was set, and did not.
     `checks` are the states of the spec's checks as far as they have been asked; failures add up over the whole run.
-    `skip` is a person's promotion that still has to be carried out.
+    `skip` is a person's promotion that still has to be carried out; `by_person`: the step under way was begun by one.
     `adopts`: a person wants the run to begin at the weight that the mesh says.
     `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first.
     `stable_labels` and `canary_labels` are what the subsets selected when the first weight was set, as selector text.
@@ -96,6 +96,7 @@ class Run:
     hold: Hold | None = None
     held_by: str = ""
     skip: Skip | None = None
+    by_person: bool = False
     adopts: bool = False
     drifts: tuple[float, ...] = ()
     stable_labels: str | None = None
@@ -123,7 +124,15 @@ class Run:
 
     def enter(self, step: int, now: float) -> Run:
         """Begin a step: a SetWeight states the intent that the mesh is to follow."""
-        entered = replace(self, step=step, step_since=now, phase=Phase.PROGRESSING, hold=None, skip=None)
+        entered = replace(
+            self,
+            step=step,
+            step_since=now,
+            phase=Phase.PROGRESSING,
+            hold=None,
+            skip=None,
+            by_person=self.skip is not None,
+        )
         match self.spec.steps[step]:
             case SetWeight(percent) if percent != self.desired:
                 return replace(entered, desired=percent, weight_since=None)

@@ -85,7 +85,7 @@ class Disturbed(Simulation):
         self.schedule = schedule
         self.rng = random.Random(f"{schedule.seed}/calls")  # noqa: S311 - a test case, no secret
         self.history = History()
-        self.blind = False
+        self.blind = ""
         self.begun = float("inf")
         self.down_until = 0.0
         self.within = False
@@ -245,6 +245,9 @@ class Disturbed(Simulation):
     def _write_down(self, call: str, kind: str) -> None:
         after = self.mesh.peek(kind, "reviews")
         stored = self.mesh.peek("TrafficShift", "reviews")
+        if call != "status":
+            # Traffic is moved on a look of its own, a status tells what was seen when the pass began.
+            self._note_caches()
         self.history.writes.append(Write(self.now, call, self.before, after, stored, dict(self.as_of), self.blind))
         self._look()
 
@@ -279,7 +282,8 @@ class Disturbed(Simulation):
             self.elapse(span.strength)
             self.slowed_at = self.now
         skew = self.schedule.skew if self.disturbed else 0.0
-        self.blind = trouble in {"down", "empty", "nan"} or abs(skew) > TOLERANCE
+        unreadable = trouble in {"down", "nan"} or abs(skew) > TOLERANCE
+        self.blind = "unreadable" if unreadable else "empty" if trouble == "empty" else ""
         if trouble == "down":
             return QueryError("PrometheusUnreachable", "Prometheus cannot be reached")
         if abs(skew) > TOLERANCE:

@@ -47,7 +47,8 @@ class Write:
     """One write of the controller that was carried out.
 
     `shift` is the TrafficShift as stored then (empty once it is gone).  `as_of` is the instant at which the caches that
-    it was decided on were complete, by kind.  `blind`: the last reading of Prometheus had failed.
+    it was decided on were complete, by kind.  `blind`: the last reading of Prometheus had failed ("unreadable"), or
+    had brought nothing ("empty").
     """
 
     at: float
@@ -56,7 +57,7 @@ class Write:
     after: Document
     shift: Document = field(default_factory=dict)
     as_of: Mapping[str, float] = field(default_factory=dict)
-    blind: bool = False
+    blind: str = ""
 
 
 @dataclass
@@ -212,9 +213,9 @@ def no_increase_after_an_abort(history: History) -> list[str]:
 
 
 def no_increase_while_prometheus_cannot_be_read(history: History) -> list[str]:
-    """Unless a person asked for it, no increase is decided while the last reading of Prometheus had failed.
+    """Unless a person asked for it, nothing is raised while the last reading of Prometheus had failed.
 
-    One that was decided and persisted before may still be carried out: it rests on evidence that was whole.
+    Without traffic nothing is decided either, but what was decided before may be carried out.
     """
     if any(order.startswith("promote") for _, order in history.orders):
         return []
@@ -223,6 +224,9 @@ def no_increase_while_prometheus_cannot_be_read(history: History) -> list[str]:
         was, now = (each.get("weights", {}).get("desired", 0) for each in (before, after))
         if write.blind and now > was:
             found.append(f"{write.at}: {was}% became {now}% in blindness: {after['message']}")
+    for write, was, now in _raises(history):
+        if write.blind == "unreadable":
+            found.append(f"{write.at}: {was}% became {now}% in blindness")
     return found
 
 

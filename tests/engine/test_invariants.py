@@ -86,7 +86,11 @@ def after_an_abort() -> History:
 
 def in_blindness() -> History:
     before = told(SHIFT, weights={"desired": 5, "observed": 5.0})
-    return broken(writes=[telling(22.0, before, told(SHIFT, weights={"desired": 25, "observed": 5.0}), blind=True)])
+    return broken(writes=[telling(22.0, before, told(SHIFT, weights={"desired": 25, "observed": 5.0}), blind="empty")])
+
+
+def written_in_blindness() -> History:
+    return broken(writes=[weighing(20.0, route({"v1": 100, "v2": 0}), route({"v1": 95, "v2": 5}), blind="unreadable")])
 
 
 def without_subset() -> History:
@@ -131,6 +135,7 @@ BREACHES = (
     (invariants.no_increase_after_a_regression_was_proven, after_a_regression),
     (invariants.no_increase_after_an_abort, after_an_abort),
     (invariants.no_increase_while_prometheus_cannot_be_read, in_blindness),
+    (invariants.no_increase_while_prometheus_cannot_be_read, written_in_blindness),
     (invariants.no_weight_reaches_a_subset_that_is_missing, without_subset),
     (invariants.no_weight_reaches_a_subset_that_is_unsettled, unsettled),
     (invariants.no_weight_reaches_a_subset_without_ready_pods, without_pods),
