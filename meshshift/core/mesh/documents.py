@@ -33,6 +33,8 @@ class Reason(StrEnum):
     DESTINATION_HEADERS = "DestinationHeaders"
     NO_WEIGHT = "NoWeight"
     WEIGHT_TOO_SMALL = "WeightTooSmall"
+    HEADER_TAKEN = "HeaderTaken"
+    MIRROR_TAKEN = "MirrorTaken"
     PINNED_TO_CANARY = "PinnedToCanary"
     ROUTE_UNREACHABLE = "RouteUnreachable"
     DELEGATE_IGNORED = "DelegateIgnored"

@@ -18,8 +18,9 @@ out may take away what the application needs.  That is a Problem until a person 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from meshshift.core.mesh.cohorts import Inserted, is_inserted
 from meshshift.core.mesh.delegation import why_ignored
 from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, Target, listing, shown
 from meshshift.core.mesh.effect import Carried, shadowed, why_unreachable
@@ -56,12 +57,14 @@ class SkippedRoute:
 class FoundRoutes:
     """The routes to shift (at least one), and those that a person should know are not shifted.
 
-    `conflict` says why Istio does not obey one of the routes, or not for everybody, and who wins.
+    `conflict` says why Istio does not obey one of the routes, or not for everybody, and who wins.  `inserted` are the
+    routes that a shift of the service has put in.
     """
 
     routes: tuple[WeightedRoute, ...]
     skipped: tuple[SkippedRoute, ...] = ()
     conflict: Problem | None = None
+    inserted: tuple[Inserted, ...] = ()
 
 
 def find_routes(
@@ -93,6 +96,7 @@ def find_routes(
                 target,
                 route.destinations,
                 route.protocol,
+                route.document,
             )
             why = _reason_to_skip(route, weighted, names)
             if why is not None:
@@ -104,7 +108,17 @@ def find_routes(
         return _nothing_found([service for service, _ in chosen], target)
     if taken:
         skipped += [_skipped(pin.route, pin.owner, _pinned(pin.weighted)) for pin in pins]
-    return _weighed(taken or pins, skipped, services, confined=bool(only))
+    found = _weighed(taken or pins, skipped, services, confined=bool(only))
+    return found if isinstance(found, Problem) else replace(found, inserted=_inserted(chosen, target))
+
+
+def _inserted(chosen: Iterable[tuple[VirtualService, object]], target: Target) -> tuple[Inserted, ...]:
+    return tuple(
+        Inserted(service.ref, service.resource_version, route.index, route.document)
+        for service, _ in chosen
+        for route in service.routes
+        if is_inserted(route.name, target)
+    )
 
 
 def _weighed(
@@ -199,6 +213,7 @@ def _routes_to_pair(service: VirtualService, target: Target, names: Sequence[str
         route
         for route in service.routes
         if (not names or (route.protocol == "http" and route.name in names))
+        and not is_inserted(route.name, target)
         and any(is_pair(each, target) for each in route.destinations)
     ]
 

@@ -93,6 +93,8 @@ class Route:
     """At least one; the route takes what any of them takes."""
     delegate: ObjectRef | None = None
     """The VirtualService whose http routes stand here instead."""
+    document: Document = field(default_factory=dict, hash=False, repr=False)
+    """The entry as it is written."""
 
     @property
     def in_mesh(self) -> tuple[Match, ...]:
@@ -222,6 +224,7 @@ def _read_route(ref: ObjectRef, protocol: Protocol, index: int, entry: object, c
         mirrors=tuple(_read_mirrors(ref, entry, cluster_domain)),
         matches=_read_matches(entry) or (ALWAYS,),
         delegate=delegate,
+        document=entry,
     )
 
 

@@ -5,10 +5,10 @@ percentage either when its share is exactly that, or when its whole numbers are 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
-from meshshift.core.mesh.documents import ObjectRef, Target, shown
+from meshshift.core.mesh.documents import Document, ObjectRef, Target, shown
 from meshshift.core.mesh.virtual_service import Destination, Protocol
 from meshshift.core.mesh.weights import normalise, split
 
@@ -28,6 +28,8 @@ class WeightedRoute:
     destinations: tuple[Destination, ...]
     protocol: Protocol = "http"
     """The weights of `tls` and `tcp` act on connections."""
+    document: Document = field(default_factory=dict, hash=False, repr=False)
+    """The whole route as it is written."""
 
     def __str__(self) -> str:
         return f"{self.owner} route {shown(self.name) if self.name else f'{self.protocol}[{self.index}]'}"

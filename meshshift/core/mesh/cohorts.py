@@ -1,0 +1,251 @@
+"""Routes and mirrors that a shift puts into a VirtualService for a while: who gets the canary whatever the weight.
+
+A cohort's route is a copy of the managed route with the cohort's conditions added and all traffic on the canary: its
+rewrites, CORS, retries, timeouts and its own conditions stay, so a tester meets the same service.  It stands right
+ahead of the route it was copied from, because the first match wins.  Its name says whose it is, which is all that is
+needed to take it away again: nothing is remembered elsewhere, and a controller that comes back after a crash finds what
+its predecessor left.
+
+Mirrors have no name.  One that copies to the canary's subset is a shift's own as long as its steps set mirrors.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from meshshift.core.mesh.documents import (
+    Document,
+    ObjectRef,
+    Patch,
+    PatchOperation,
+    Problem,
+    Reason,
+    member,
+    operation,
+    pointer,
+    shown,
+    text,
+    unmoved,
+)
+from meshshift.core.mesh.hosts import resolve_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from meshshift.core.mesh.documents import Target
+    from meshshift.core.mesh.weighted_route import WeightedRoute
+
+OWNER = "meshshift"
+"""The first part of the names of all routes that are put in."""
+
+
+@dataclass(frozen=True, slots=True)
+class StringMatch:
+    """A condition on a text, as Istio's StringMatch: `regex` is RE2 and has to match all of it."""
+
+    kind: Literal["exact", "prefix", "regex"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Requests that their headers tell: those that meet all conditions of one of the alternatives."""
+
+    name: str
+    alternatives: tuple[tuple[tuple[str, StringMatch], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """A route that a shift has put in: where it stands, and its document."""
+
+    owner: ObjectRef
+    resource_version: str
+    index: int
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a run wants besides weights: routes for cohorts, and copies of `mirror` percent of the other requests.
+
+    `mirror` is None for a run whose steps set none: whatever mirrors are there are somebody else's.
+    """
+
+    cohorts: tuple[Cohort, ...] = ()
+    mirror: int | None = None
+
+
+NOTHING = Extras()
+
+
+def inserted_name(target: Target, cohort: str) -> str:
+    """The name of the route that is put in for a cohort of the target's service."""
+    return f"{OWNER}/{target.namespace}/{target.service}/{cohort}"
+
+
+def is_inserted(name: str | None, target: Target) -> bool:
+    """Is it a route that a shift of this service has put in?"""
+    return (name or "").startswith(inserted_name(target, ""))
+
+
+def extra_patches(
+    routes: Sequence[WeightedRoute], inserted: Sequence[Inserted], wanted: Extras, target: Target
+) -> tuple[Patch, ...] | Problem:
+    """The edits after which the mesh has exactly the wanted cohorts and mirrors; nothing where it has them already.
+
+    Routes of a VirtualService are put in and taken out in one patch, so that no request meets half of them.
+    """
+    http = [route for route in routes if route.protocol == "http"]
+    edits: dict[ObjectRef, list[PatchOperation]] = {}
+    for owner in dict.fromkeys([*(each.owner for each in inserted), *(route.owner for route in http)]):
+        ours = [route for route in http if route.owner == owner]
+        present = [each for each in inserted if each.owner == owner]
+        operations = _of_one(ours, present, wanted, target)
+        if isinstance(operations, Problem):
+            return operations
+        if operations:
+            version = (present[0] if present else ours[0]).resource_version
+            edits[owner] = [unmoved(version), *operations]
+    return tuple(Patch(owner, tuple(operations)) for owner, operations in edits.items())
+
+
+def joined(*patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
+    """Edits of several kinds as one patch for each object; later ones must not move what earlier ones point at."""
+    operations: dict[ObjectRef, list[PatchOperation]] = {}
+    for patch in (each for some in patches for each in some):
+        listed = operations.setdefault(patch.target, [])
+        listed += [each for each in patch.operations if each not in listed or each["op"] != "test"]
+    return tuple(Patch(target, tuple(each)) for target, each in operations.items())
+
+
+def _of_one(
+    routes: list[WeightedRoute], present: list[Inserted], wanted: Extras, target: Target
+) -> list[PatchOperation] | Problem:
+    """Mirrors first, while every index still is what was read; then routes out, from the last; then in, likewise."""
+    operations: list[PatchOperation] = []
+    for route in routes if wanted.mirror is not None else ():
+        mirrored = _mirror(route, wanted.mirror or 0)
+        if isinstance(mirrored, Problem):
+            return mirrored
+        operations += mirrored
+    clones: list[tuple[int, Document]] = []
+    for number, route in enumerate(routes, start=1):
+        for cohort in wanted.cohorts:
+            name = inserted_name(target, cohort.name)
+            clone = _clone(route, cohort, name if len(routes) == 1 else f"{name}/{number}")
+            if isinstance(clone, Problem):
+                return clone
+            clones.append((route.index, clone))
+    if [each.document for each in present] == [clone for _, clone in clones] and _stand_ahead(present, routes):
+        return operations
+    for each in sorted(present, key=lambda one: -one.index):
+        path = pointer("spec", "http", each.index)
+        operations += [operation("test", path, each.document), {"op": "remove", "path": path}]
+    for index, clone in reversed(clones):
+        place = index - sum(each.index < index for each in present)
+        operations.append(operation("add", pointer("spec", "http", place), clone))
+    return operations
+
+
+def _stand_ahead(present: list[Inserted], routes: list[WeightedRoute]) -> bool:
+    """Does every managed route have its cohorts right ahead of it?"""
+    per_route = len(present) // len(routes) if routes else 0
+    places = [route.index - per_route + offset for route in routes for offset in range(per_route)]
+    return [each.index for each in present] == places
+
+
+def _clone(route: WeightedRoute, cohort: Cohort, name: str) -> Document | Problem:
+    """The route with the cohort's conditions in front of its own and everything on the canary."""
+    clone = deepcopy(route.document)
+    matches = _both(route, clone.get("match"), cohort)
+    if isinstance(matches, Problem):
+        return matches
+    clone["name"] = name
+    clone["match"] = matches
+    clone["route"] = [_to_canary(route)]
+    if "mirrors" in clone:
+        clone["mirrors"] = [each for each in clone["mirrors"] if not _copies_to_canary(each, route)]
+        if not clone["mirrors"]:
+            del clone["mirrors"]
+    return clone
+
+
+def _to_canary(route: WeightedRoute) -> Document:
+    """The canary's entry, without a weight; as it would be written if it is not there."""
+    entry = next((each.document for each in route.pair if each.subset == route.target.canary), None)
+    if entry is None:
+        destination = {**route.pair[0].document["destination"], "subset": route.target.canary}
+        return {"destination": destination}
+    return {name: value for name, value in entry.items() if name != "weight"}
+
+
+def _both(route: WeightedRoute, own: Any, cohort: Cohort) -> list[Document] | Problem:
+    """Every alternative of the route with every alternative of the cohort."""
+    combined: list[Document] = []
+    for condition in own or [{}]:
+        for alternative in cohort.alternatives:
+            headers = dict(member(condition, "headers") or {})
+            taken = next((name for name, match in alternative if headers.get(name, _wire(match)) != _wire(match)), None)
+            if taken is not None:
+                return Problem(
+                    Reason.HEADER_TAKEN,
+                    f"{route} has a condition on header {shown(taken)} already, and header route "
+                    f"{shown(cohort.name)} another; tell the cohort by another header",
+                )
+            headers |= {name: _wire(match) for name, match in alternative}
+            combined.append({**deepcopy(condition), "headers": headers})
+    return combined
+
+
+def _wire(match: StringMatch) -> Document:
+    return {match.kind: match.value}
+
+
+def _mirror(route: WeightedRoute, percent: int) -> list[PatchOperation] | Problem:
+    """The edits that leave one mirror to the canary with this percentage, none for 0."""
+    listed = route.document.get("mirrors")
+    if listed is not None and not isinstance(listed, list):
+        return Problem(Reason.MALFORMED, f"{route}: mirrors is {shown(listed)}; write a list of mirrors")
+    wanted = {"destination": _to_canary(route)["destination"], "percentage": {"value": percent}} if percent else None
+    ours = [i for i, each in enumerate(listed or []) if _copies_to_canary(each, route)]
+    if wanted is not None and route.document.get("mirror") is not None:
+        return Problem(
+            Reason.MIRROR_TAKEN,
+            f"{route} has mirror, and Istio takes no mirrors beside it; write it as the first entry of mirrors",
+        )
+    if [(listed or [])[i] for i in ours] == ([wanted] if wanted else []):
+        return []
+    place = ("spec", "http", route.index, "mirrors")
+    operations: list[PatchOperation] = []
+    for i in reversed(ours):
+        operations += [
+            operation("test", pointer(*place, i), (listed or [])[i]),
+            {"op": "remove", "path": pointer(*place, i)},
+        ]
+    kept = len(listed or []) - len(ours)
+    if wanted is None:
+        return operations if kept else [*operations, {"op": "remove", "path": pointer(*place)}]
+    if listed is None:
+        return [operation("add", pointer(*place), [wanted])]
+    return [*operations, operation("add", pointer(*place, "-"), wanted)]
+
+
+def _copies_to_canary(mirror: object, route: WeightedRoute) -> bool:
+    host = resolve_host(
+        text(member(mirror, "destination", "host")), route.owner.namespace, route.target.cluster_domain
+    )
+    return (host, member(mirror, "destination", "subset")) == (route.target.host, route.target.canary)
+
+
+def mirrored_percent(routes: Iterable[WeightedRoute]) -> float:
+    """The largest share, in percent, of requests of these routes that are copied to the canary."""
+    percents = [
+        member(each, "percentage", "value")
+        for route in routes
+        for each in route.document.get("mirrors") or []
+        if _copies_to_canary(each, route)
+    ]
+    return max((float(each) if isinstance(each, int | float) else 100.0 for each in percents), default=0.0)
