@@ -1,8 +1,9 @@
 """The work queue: every key at most once, never two workers on one key, earliest due first.
 
 A key that is added while it is being worked on is worked on once more afterwards, so no change is ever missed; a key
-that is added again for a later instant keeps the earlier one.  The contract of client-go's
-rate-limiting workqueue.
+that is added again for a later instant keeps the earlier one.  The contract of client-go's rate-limiting workqueue,
+with one addition: when the API server has said when it wants to be asked again (Retry-After), no change brings that
+forward, as client-go's REST client would wait within the call.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class WorkQueue(Generic[K]):
         self._working: set[K] = set()
         self._again: dict[K, float] = {}
         self._failures: dict[K, int] = {}
+        self._not_before: dict[K, float] = {}
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -39,7 +41,7 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K, after: float = 0.0) -> None:
         """Let `key` be worked on `after` seconds from now, or earlier if it is due earlier already."""
-        due = self._clock() + after
+        due = max(self._clock() + after, self._not_before.get(key, 0.0))
         if key in self._working:
             self._again[key] = min(due, self._again.get(key, due))
         elif due < self._due.get(key, float("inf")):
@@ -56,6 +58,7 @@ class WorkQueue(Generic[K]):
             if key is not None and due <= now:
                 heapq.heappop(self._heap)
                 del self._due[key]
+                self._not_before.pop(key, None)
                 self._working.add(key)
                 return key, now - due
             try:
@@ -69,11 +72,16 @@ class WorkQueue(Generic[K]):
         if key in self._again:
             self.add(key, max(0.0, self._again.pop(key) - self._clock()))
 
-    def retry(self, key: K, at_least: float = 0.0) -> float:
-        """Add `key` after an exponential backoff (0.25 s doubling to 60 s), `at_least` seconds; returns the delay."""
+    def retry(self, key: K, at_least: float = 0.0, *, asked: float = 0.0) -> float:
+        """Add `key` after an exponential backoff (0.25 s doubling to 60 s), `at_least` seconds; returns the delay.
+
+        `asked`: seconds for which the server wants to be left alone; nothing makes the key due before they are over.
+        """
+        if asked > 0.0:
+            self._not_before[key] = self._clock() + asked
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = max(at_least, min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(failures, 10)))
+        delay = max(at_least, asked, min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(failures, 10)))
         self.add(key, delay)
         return delay
 

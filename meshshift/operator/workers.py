@@ -70,7 +70,7 @@ class Workers:
                 self.queue.retry(key)
                 log.debug("looking again: %s", failure, extra=where)
             case Transient():
-                delay = self.queue.retry(key, failure.retry_after or 0.0)
+                delay = self.queue.retry(key, asked=failure.retry_after or 0.0)
                 log.warning("trying again in %.1f s: %s", delay, failure, extra=where)
             case ApiFailure():
                 delay = self.queue.retry(key, REFUSED_DELAY)

@@ -61,3 +61,36 @@ async def test_failures_back_off_up_to_a_bound_and_are_forgiven() -> None:
     queue.forgive("a")
     assert queue.retry("a") == BACKOFF_FIRST
     assert queue.retry("a", at_least=30.0) == 30.0
+
+
+async def test_no_change_brings_forward_what_the_server_wants_to_be_asked_later() -> None:
+    now = 0.0
+    queue: WorkQueue[str] = WorkQueue(lambda: now)
+    queue.add("a")
+    await queue.take()
+    queue.add("a")
+    assert queue.retry("a", asked=20.0) == 20.0
+    queue.done("a")
+    queue.add("a")
+    assert await waits(queue)
+    now = 20.0
+    assert (await queue.take())[0] == "a"
+    queue.done("a")
+    queue.add("a")
+    assert (await queue.take())[0] == "a"
+
+
+async def test_a_change_brings_forward_what_was_only_put_off() -> None:
+    queue: WorkQueue[str] = WorkQueue(lambda: 0.0)
+    queue.retry("a", 30.0)
+    queue.add("a")
+    assert (await queue.take())[0] == "a"
+
+
+async def waits(queue: WorkQueue[str]) -> bool:
+    taking = asyncio.ensure_future(queue.take())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting = not taking.done()
+    taking.cancel()
+    return waiting
