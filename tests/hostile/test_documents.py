@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -39,7 +40,7 @@ def check(simulation: Simulation) -> None:
     assert len(status["message"]) <= MAX_MESSAGE
     assert status["message"].isprintable()
     for reason, message in simulation.mesh.events.values():
-        assert reason.isalnum()
+        assert reason.isprintable()
         assert message.isprintable()
 
 
