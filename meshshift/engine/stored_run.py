@@ -49,6 +49,11 @@ def hold_together(run: Run) -> Run:
     last = len(run.spec.steps) - 1
     if not -1 <= run.step <= last:
         raise ValueError(f"step is {shown(run.step)}: expected one from -1 to {last}")
+    try:
+        run.evidence.assess(run.desired / 100, None)
+        run.evidence.assess(run.desired / 100, 1.0)
+    except ArithmeticError as error:
+        raise ValueError(f"evidence cannot be judged ({error})") from error
     return run
 
 

@@ -86,6 +86,13 @@ def test_field_value_and_what_was_expected_are_named(field: str, value: object, 
         decode(json.dumps(json.loads(stored()) | {field: value}), "bookinfo")
 
 
+def test_evidence_that_cannot_be_judged_is_refused() -> None:
+    state = json.loads(stored())
+    state["evidence"]["courses"][1]["questions"][0]["baseline"]["chi2"] = 7
+    with pytest.raises(UnreadableCheckpoint, match="evidence cannot be judged"):
+        decode(json.dumps(state), "bookinfo")
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("desired", 0), ("desired", 100), ("step", -1), ("step", 3), ("started", END_OF_TIME)]
 )
