@@ -12,6 +12,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VARIABLES = {
     "canary": "name of the canary's subset",
@@ -25,13 +29,25 @@ VARIABLES = {
 }
 """Every variable and its meaning, as the reference shows them."""
 
-KNOWN = ", ".join(f"{{{{{name}}}}}" for name in VARIABLES)
-"""The variables as a user writes them."""
 
-_USE = rf"\{{\{{ *({'|'.join(VARIABLES)}) *\}}\}}"
+def listed(names: Iterable[str]) -> str:
+    """The variables as a user writes them."""
+    return ", ".join(f"{{{{{name}}}}}" for name in names)
 
-PATTERN = rf"^([^{{]|{_USE}|\{{[^{{])*\{{?$"
-"""What a template looks like in which every `{{` begins a variable that exists; RE2 and Python read it alike."""
+
+def use_of(names: Iterable[str]) -> str:
+    """A regular expression for one use of one of the variables; its only group is the name."""
+    return rf"\{{\{{ *({'|'.join(names)}) *\}}\}}"
+
+
+def pattern_of(names: Iterable[str]) -> str:
+    """What a template looks like in which every `{{` begins one of the variables; RE2 and Python read it alike."""
+    return rf"^([^{{]|{use_of(names)}|\{{[^{{])*\{{?$"
+
+
+KNOWN = listed(VARIABLES)
+PATTERN = pattern_of(VARIABLES)
+_USE = use_of(VARIABLES)
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]")
 _PLAIN_IN_EXPRESSION = re.compile(r"[A-Za-z0-9_-]")
