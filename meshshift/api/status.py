@@ -23,6 +23,8 @@ MAX_CONDITIONS = 16
 MAX_VIRTUAL_SERVICES = 32
 MAX_MESSAGE = 1024
 MAX_WORD = 128
+MAX_CHECKPOINT = 1_000_000
+"""Characters: twice what a run can have whose spec is as large as its limits allow, below what etcd stores."""
 
 
 def rfc3339(instant: float) -> str:
@@ -207,7 +209,9 @@ class StatusModel(StatusPart):
         description="Conditions as kstatus and `kubectl wait` read them.",
     )
     checkpoint: str | None = Field(
-        None, description="The controller's own: the run's state as compact JSON, from which a restart continues."
+        None,
+        max_length=MAX_CHECKPOINT,
+        description="The controller's own: the run's state as compact JSON, from which a restart continues.",
     )
 
     @classmethod
