@@ -65,7 +65,7 @@ test-fast: setup ## Tests that start no servers
 test-lab: setup ## Tests on a real Envoy and a real Prometheus
 	$(BIN)/python -m pytest -m lab $(ARGS)
 
-test-envtest: setup $(NEEDS_PROMETHEUS) ## Contract tests and scenarios on the kube-apiserver in KUBEBUILDER_ASSETS (see e2e/README.md)
+test-envtest: setup ## Contract tests and scenarios on the kube-apiserver in KUBEBUILDER_ASSETS (see e2e/README.md)
 	@$(BIN)/python -m tests.envtest.control_plane
 	$(BIN)/python -m pytest tests/lab/kube tests/envtest $(ARGS)
 
