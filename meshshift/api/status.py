@@ -24,7 +24,7 @@ MAX_VIRTUAL_SERVICES = 32
 MAX_MESSAGE = 1024
 MAX_WORD = 128
 MAX_CHECKPOINT = 1_000_000
-"""Characters: twice what a run can have whose spec is as large as its limits allow, below what etcd stores."""
+"""Characters: more than twice what a run can have whose spec is as large as its limits allow."""
 
 
 def rfc3339(instant: float) -> str:

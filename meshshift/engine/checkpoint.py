@@ -56,7 +56,7 @@ def encode(checkpoint: Checkpoint) -> str:
         "checks": [state.to_json() for state in run.checks],
         **{name: value for name, value in fields.items() if value is not None},
     }
-    return json.dumps(state, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return json.dumps(state, separators=(",", ":"), sort_keys=True, allow_nan=False, ensure_ascii=False)
 
 
 def decode(text: str, namespace: str) -> Checkpoint:

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshshift.core.run import Run
-from meshshift.engine.checkpoint import LONGEST_REASON, UnreadableCheckpoint, decode, encode
+from meshshift.api.convert import spec_from_wire, wire_spec_with_defaults
+from meshshift.api.status import MAX_CHECKPOINT, StatusModel
+from meshshift.core.judge import Evidence
+from meshshift.core.run import Run, begin
+from meshshift.engine.checkpoint import LONGEST_REASON, Checkpoint, UnreadableCheckpoint, decode, encode
 from meshshift.engine.stored_run import END_OF_TIME, LONGEST_ID
 from tests.engine.simulation import bookinfo, shift
 
@@ -84,6 +87,28 @@ def test_nonsense_anywhere_is_refused_or_is_a_run(data: st.DataObject) -> None:
 def test_field_value_and_what_was_expected_are_named(field: str, value: object, said: str) -> None:
     with pytest.raises(UnreadableCheckpoint, match=said.replace("[", r"\[")):
         decode(json.dumps(json.loads(stored()) | {field: value}), "bookinfo")
+
+
+def test_the_largest_spec_that_is_allowed_fits() -> None:
+    spec = shift(
+        virtualServices=[
+            {"name": f"n{i}/{'a' * 250}", "routes": [f"{j:02}" + "\u00e9" * 251 for j in range(32)]} for i in range(32)
+        ],
+        strategy={"canary": {"steps": [{"setWeight": 1 + i} for i in range(64)]}},
+        analysis={
+            "method": "Threshold",
+            "indicators": [
+                {"name": f"{i}" + "a" * 60, "query": {"promql": "\u20ac" * 2048, "max": 1}} for i in range(8)
+            ],
+        },
+    )["spec"]
+    parsed = spec_from_wire(spec, namespace="bookinfo")
+    evidence = Evidence.begin(parsed.analysis.indicators, parsed.analysis.judge, at=1.0)
+    run = begin("a" * LONGEST_ID, parsed, "0" * 16, evidence, 1.0)
+    text = encode(Checkpoint(run, wire_spec_with_defaults(spec)))
+    assert 2 * len(text) < MAX_CHECKPOINT
+    assert StatusModel.from_wire({"checkpoint": text}).checkpoint == text
+    assert decode(text, "bookinfo").run == run
 
 
 def test_evidence_that_cannot_be_judged_is_refused() -> None:
