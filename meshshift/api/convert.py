@@ -57,7 +57,7 @@ def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
 def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The spec as JSON with every default written out and one spelling for each value, to be kept with a run.
 
-    It is a spec itself, with the same hash.  Raises InvalidSpec.
+    It is a spec itself, with the same hash; who is notified is no part of a run.  Raises InvalidSpec.
     """
     wire: dict[str, Any] = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True))
     canary = wire["strategy"].get("canary")
@@ -70,12 +70,14 @@ def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:
-    """Identity of the spec, 16 hexadecimal digits; `paused` and what equals a default do not count.
+    """Identity of the spec, 16 hexadecimal digits; `paused`, `notifications` and what equals a default do not count.
 
+    wire.pop("notifications", None)
     Raises InvalidSpec.
     """
     wire = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True))
-    wire.pop("paused", None)
+    for name in ("paused", "notifications"):
+        wire.pop(name, None)
     canary = wire["strategy"].get("canary", {})
     if canary.get("steps") == _default_steps():
         del canary["steps"]

@@ -37,9 +37,6 @@ class LaterField:
         description = f"Not supported by this version; {self.fix}."
         if self.type == "object":
             return {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "description": description}
-        if self.type == "array":
-            item = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-            return {"type": "array", "maxItems": 16, "items": item, "description": description}
         return {"type": self.type, "description": description}
 
     def to_validation(self) -> dict[str, str]:
@@ -54,7 +51,6 @@ LATER_FIELDS = (
     LaterField("spec", "policyRef", "object", "write strategy and analysis into this spec"),
     LaterField("spec", "group", "object", "remove it and shift one service at a time"),
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
-    LaterField("spec", "notifications", "array", "remove it and watch the Events of the TrafficShift"),
     LaterField("spec", "stickiness", "object", "remove it"),
     LaterField("spec.strategy", "redBlack", "object", "use spec.strategy.canary"),
     LaterField(_STEP, "setHeaderRoute", "object", "use setWeight and pause"),

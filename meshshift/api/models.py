@@ -13,6 +13,7 @@ from pydantic import Field, StrictBool
 
 from meshshift.api.analysis import AnalysisModel
 from meshshift.api.durations import parse_duration
+from meshshift.api.notifications import MAX_NOTIFICATIONS, NotificationModel
 from meshshift.api.strategies import StrategyModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.wire import (
     SERVICE_NAME,
@@ -113,6 +114,12 @@ class SpecModel(WireModel):
         "the object go after ten minutes even if it cannot, Leave touches nothing.",
     )
     paused: StrictBool = Field(False, description="Hold the shift where it is; it may still roll back.")
+    notifications: tuple[NotificationModel, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_NOTIFICATIONS,
+        description="Who is told of the shift's turns. Delivery never delays or fails a shift.",
+    )
 
     RULES = (
         Rule(

@@ -36,14 +36,27 @@ OBJECT_NAME = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
 _OBJECT_REFERENCE = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
 _LABEL_KEY = "^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$"
 _LABEL_VALUE = "^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$"
+_ENTRY_NAME = "^[-._a-zA-Z0-9]+$"
+_HEADER_NAME = "^[A-Za-z0-9]([-_A-Za-z0-9]*[A-Za-z0-9])?$"
+HEADER_VALUE = "^[!-~]([ -~]*[!-~])?$"
+URL = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?][!-~]*)?$"
+
+HEADER_NAME = "^[a-z0-9][a-z0-9_-]*$"
+COOKIE_NAME = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
 PATTERN_HINTS = {
+    HEADER_NAME: "use a header's name in lower-case letters, digits, '-' and '_'",
+    COOKIE_NAME: "use a cookie's name: letters, digits, '-', '_' and '.'",
     SERVICE_NAME: "use lower-case letters, digits and '-', at most 63 of them",
     _SUBSET_NAME: "use letters, digits and '-', as in the DestinationRule's subsets[].name",
     OBJECT_NAME: "use lower-case letters, digits, '-' and '.'",
     _OBJECT_REFERENCE: "write name or namespace/name in lower-case letters, digits, '-' and '.'",
     _LABEL_KEY: "use a label key such as version or app.kubernetes.io/version",
     _LABEL_VALUE: "use letters, digits, '-', '_' and '.', at most 63 of them",
+    _ENTRY_NAME: "use the name of an entry in the Secret's data: letters, digits, '-', '_' and '.'",
+    _HEADER_NAME: "use letters, digits and '-', such as Authorization",
+    HEADER_VALUE: "use printable ASCII characters without spaces around them",
+    URL: "write http:// or https:// and a host, without user and password, such as https://hooks.example.com/path",
 }
 
 
@@ -67,6 +80,9 @@ ObjectReference = Annotated[StrictStr, Field(max_length=317, pattern=_OBJECT_REF
 RouteName = Annotated[StrictStr, Field(min_length=1, max_length=253)]
 LabelKey = Annotated[StrictStr, Field(max_length=317, pattern=_LABEL_KEY)]
 LabelValue = Annotated[StrictStr, Field(max_length=63, pattern=_LABEL_VALUE)]
+SecretEntry = Annotated[StrictStr, Field(max_length=MAX_NAME, pattern=_ENTRY_NAME)]
+HeaderName = Annotated[StrictStr, Field(max_length=63, pattern=_HEADER_NAME)]
+HeaderValue = Annotated[StrictStr, Field(max_length=1024, pattern=HEADER_VALUE)]
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]
 PositivePercent = Annotated[StrictInt, Field(ge=1, le=100)]
 Duration = Annotated[
