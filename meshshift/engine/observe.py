@@ -149,7 +149,7 @@ async def read(
     run: Run | None, service: ServiceId, arms: Arms, telemetry: Telemetry, timing: Timing, now: float
 ) -> tuple[Reading | None, tuple[Tick, ...]]:
     """The window that is due, or the windows before the shift while the run has not learned from them yet."""
-    if run is None or run.phase.ended or run.phase in {Phase.ROLLING_BACK, Phase.PROMOTING}:
+    if run is None or run.phase.ended or run.phase is Phase.ROLLING_BACK:
         return None, ()
     interval = run.spec.analysis.judge.interval
     if not run.warmed:

@@ -6,7 +6,7 @@ import pytest
 
 from meshshift.engine.failures import Transient
 from meshshift.engine.ports import QueryError
-from tests.engine.simulation import Behaviour, Simulation, bookinfo, shift
+from tests.engine.simulation import Behaviour, Simulation, bookinfo, route, shift
 
 DOWN = QueryError("PrometheusUnreachable", "Prometheus cannot be reached")
 
@@ -56,3 +56,12 @@ def test_the_way_back_needs_no_sight(blind: bool) -> None:
     simulation.command("abort")
     simulation.run(20)
     assert (simulation.phase, simulation.weight) == ("RolledBack", 0)
+
+
+def test_enforce_sees_again_what_happens_while_the_last_weight_settles() -> None:
+    simulation = bookinfo()
+    simulation.mesh.put(shift(onDrift="Enforce"))
+    simulation.run(900, until=lambda s: s.phase == "Promoting")
+    simulation.mesh.put(route({"v1": 60, "v2": 40}))
+    simulation.run(900, until=lambda s: s.phase == "Succeeded")
+    assert (simulation.phase, simulation.weight) == ("Succeeded", 100), simulation.status["message"]
