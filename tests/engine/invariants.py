@@ -215,6 +215,7 @@ def no_increase_after_an_abort(history: History) -> list[str]:
 def no_increase_while_prometheus_cannot_be_read(history: History) -> list[str]:
     """Unless a person asked for it, nothing is raised while the last reading of Prometheus had failed.
 
+    To adopt what somebody else has raised raises nothing.
     Without traffic nothing is decided either, but what was decided before may be carried out.
     """
     if any(order.startswith("promote") for _, order in history.orders):
@@ -222,7 +223,8 @@ def no_increase_while_prometheus_cannot_be_read(history: History) -> list[str]:
     found = []
     for write, before, after in _states(history):
         was, now = (each.get("weights", {}).get("desired", 0) for each in (before, after))
-        if write.blind and now > was:
+        there = [sight.percent or 0.0 for sight in history.seen(write.as_of["VirtualService"], write.at)]
+        if write.blind and now > max(was, *there):
             found.append(f"{write.at}: {was}% became {now}% in blindness: {after['message']}")
     for write, was, now in _raises(history):
         if write.blind == "unreadable":

@@ -261,6 +261,51 @@ def checked(rng: random.Random) -> Story:
     return Story("a check that fails too often", _ends(BACK), {"analysis": CHECKED}, arrange)
 
 
+def enforced(rng: random.Random) -> Story:
+    """Enforced while it runs; before that, weights mid-way wait for a person, and after the end nobody cares."""
+    canary = rng.choice((0, 40, 90))
+    ends = _ends(THERE, f"Succeeded@{canary}", "Pending:WeightsMidWay")
+    edit = (_moment(rng), set_weights(100 - canary, canary))
+    return Story("weights edited by hand and enforced", ends, {"onDrift": "Enforce"}, bookinfo, (edit,))
+
+
+def fought(rng: random.Random) -> Story:
+    """Somebody who insists, until the run gives in."""
+    at = rng.uniform(10.0, 40.0)
+    edits = tuple((at + 10.0 * number, set_weights(97, 3)) for number in range(8))
+    ends = _ends("Paused:DriftFight", "Paused:Drifted", THERE, "Succeeded@3", "Pending:WeightsMidWay")
+    return Story("weights fought for", ends, {"onDrift": "Enforce"}, bookinfo, edits)
+
+
+def adopted(rng: random.Random) -> Story:
+    canary = rng.choice((0, 40, 90))
+    ends = _ends(THERE, BACK, f"Succeeded@{canary}", "Pending:WeightsMidWay")
+    edit = (_moment(rng), set_weights(100 - canary, canary))
+    return Story("weights edited by hand and adopted", ends, {"onDrift": "Adopt"}, bookinfo, (edit,))
+
+
+def undone(rng: random.Random) -> Story:
+    script = ((rng.uniform(90.0, 300.0), say("undo")),)
+    return Story("an undo", _ends(BACK, THERE), arrange=bookinfo, script=script)
+
+
+def retried(rng: random.Random) -> Story:
+    at = _moment(rng)
+    script = ((at, say("abort")), (at + rng.uniform(20.0, 90.0), say("retry")))
+    return Story("an abort and a retry", _ends(THERE, BACK), arrange=bookinfo, script=script)
+
+
+def mended(rng: random.Random) -> Story:
+    """A bad canary is taken back, made good, and told to try again."""
+    at = rng.uniform(150.0, 300.0)
+
+    def mend(simulation: Simulation) -> None:
+        simulation.traffic.versions["v2"] = Behaviour()
+
+    script = ((at, mend), (at + 1.0, say("retry")))
+    return Story("a bad canary that is mended", _ends(THERE, BACK), arrange=both(bookinfo, failing), script=script)
+
+
 STORIES = (
     good,
     bad,
@@ -283,6 +328,12 @@ STORIES = (
     without_route,
     without_rule,
     checked,
+    enforced,
+    fought,
+    adopted,
+    undone,
+    retried,
+    mended,
 )
 
 
