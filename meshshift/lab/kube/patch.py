@@ -6,6 +6,7 @@ Server-side apply is a different animal and lives in `apply`.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import jsonpatch
@@ -31,6 +32,47 @@ RETAIN = "$retainKeys"
 DIRECTIVE = "$patch"
 
 
+class _Replace(jsonpatch.ReplaceOperation):
+    """Replace a key whether it is there or not: RFC 6902 would refuse, the API server's library does not."""
+
+    def apply(self, obj: Any) -> Any:
+        """Set the key of a map; entries of a list have to be there."""
+        inner, part = self.pointer.to_last(obj)
+        if part is None or not isinstance(inner, dict):
+            return super().apply(obj)
+        inner[part] = self.operation["value"]
+        return obj
+
+
+class _Test(jsonpatch.TestOperation):
+    """Compare as the API server's library does: a key that is not there is null, and 1 is neither 1.0 nor true."""
+
+    def apply(self, obj: Any) -> Any:
+        """Return the document, or raise JsonPatchTestFailed."""
+        inner, part = self.pointer.to_last(obj)
+        missing = isinstance(inner, dict) and part is not None and part not in inner
+        found = None if missing else self.pointer.resolve(obj)
+        if not _identical(found, self.operation.get("value")):
+            raise jsonpatch.JsonPatchTestFailed(f"{self.location} is {found!r}")
+        return obj
+
+
+class _JsonPatch(jsonpatch.JsonPatch):
+    """RFC 6902 as github.com/evanphx/json-patch v4 has it, which API servers use."""
+
+    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "replace": _Replace, "test": _Test})
+
+
+def _identical(left: Any, right: Any) -> bool:
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(_identical(left[key], right[key]) for key in left)
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(_identical, left, right))
+    return bool(left == right)
+
+
 def json_patch(document: Document, operations: Any) -> Document:
     """Apply a JSON Patch to a copy of a document.
 
@@ -41,7 +83,7 @@ def json_patch(document: Document, operations: Any) -> Document:
     if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
         raise bad_request("error decoding patch: a JSON patch must be a list of operations")
     try:
-        result = jsonpatch.JsonPatch(operations).apply(copied(document), in_place=True)
+        result = _JsonPatch(operations).apply(copied(document), in_place=True)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
         raise unprocessable() from error
     if not isinstance(result, dict):

@@ -29,6 +29,36 @@ async def test_a_json_patch_on_a_missing_path_is_unprocessable(api: Api) -> None
     refusal(await api.send_patch(api.config_maps("a"), operations, JSON), 422, "Invalid")
 
 
+async def test_a_json_patch_may_replace_a_key_that_is_not_there(api: Api) -> None:
+    await api.config_map("a", {"k": "1"})
+    patched = await api.patch(api.config_maps("a"), [{"op": "replace", "path": "/data/new", "value": "2"}], JSON)
+    assert patched["data"] == {"k": "1", "new": "2"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "passes"),
+    [
+        ("/spec/weight", 1, True),
+        ("/spec/weight", 1.0, False),
+        ("/spec/weight", True, False),
+        ("/spec/weight", "1", False),
+        ("/spec/weight", None, False),
+        ("/spec/absent", None, True),
+        ("/spec/absent", 1, False),
+        ("/spec/absent/deeper", None, False),
+        ("/spec/list/0", 1, True),
+        ("/spec/list/1", None, False),
+        ("/spec/map", {"b": [2], "a": 1}, True),
+        ("/spec/map", {"a": 1}, False),
+    ],
+)
+async def test_what_a_test_operation_takes_for_equal(api: Api, path: str, value: Any, passes: bool) -> None:
+    await api.define_widgets(OPEN)
+    await api.widget("w", {"weight": 1, "list": [1], "map": {"a": 1, "b": [2]}})
+    response = await api.send_patch(api.widgets("w"), [{"op": "test", "path": path, "value": value}], JSON)
+    assert response.status_code == (200 if passes else 422), response.text
+
+
 @pytest.mark.parametrize("body", [{"a": 1}, "x", [1]])
 async def test_a_json_patch_that_is_no_patch_is_a_bad_request(api: Api, body: Any) -> None:
     await api.config_map("a")
