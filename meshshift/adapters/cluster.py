@@ -81,7 +81,7 @@ class KubeCluster:
         resource: Resource = _RESOURCES[document["kind"]]
         return await self.client.create(resource, document["metadata"]["namespace"], document)
 
-    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> None:
+    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
         """Record an Event; one of that name is the same Event and stays."""
         metadata = shift["metadata"]
         event = {
@@ -109,7 +109,8 @@ class KubeCluster:
         try:
             await self.client.create(EVENTS, metadata["namespace"], event)
         except Conflict:
-            return
+            return False
+        return True
 
     async def _patch_shift(
         self, shift: Document, operations: list[dict[str, Any]], *, subresource: str | None = None

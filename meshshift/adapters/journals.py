@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meshshift.core.decision import Decision
+    from meshshift.core.notices import Turn
     from meshshift.core.observation import Observation
     from meshshift.engine.ports import Document, Journal, Key
 
@@ -62,9 +63,11 @@ class DecisionLog:
         """A write that failed also ends the pass, and whoever runs the pass tells that with all there is to know."""
         _decisions.debug("a write to a %s: %s", kind, result, extra=fields(kind=kind, result=result))
 
-    def turned(self, key: Key, reason: str, message: str) -> None:
+    def turned(self, key: Key, shift: Document, turn: Turn, *, new: bool) -> None:
         """The decision was told already; this is its Event."""
-        _decisions.debug("recorded as Event: %s", message, extra=fields(namespace=key[0], name=key[1], reason=reason))
+        if new:
+            where = fields(namespace=key[0], name=key[1], reason=turn.reason)
+            _decisions.debug("recorded as Event: %s", turn.message, extra=where)
 
     def forgot(self, key: Key) -> None:
         """The shift is gone."""
@@ -97,9 +100,9 @@ class Journals:
         """A write to the mesh was tried."""
         self._tell(lambda listener: listener.wrote(kind, result))
 
-    def turned(self, key: Key, reason: str, message: str) -> None:
+    def turned(self, key: Key, shift: Document, turn: Turn, *, new: bool) -> None:
         """The shift took a turn worth an Event."""
-        self._tell(lambda listener: listener.turned(key, reason, message))
+        self._tell(lambda listener: listener.turned(key, shift, turn, new=new))
 
     def forgot(self, key: Key) -> None:
         """The shift is gone."""

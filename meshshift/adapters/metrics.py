@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meshshift.core.decision import Decision
+    from meshshift.core.notices import Turn
     from meshshift.core.observation import Observation
     from meshshift.engine.ports import Document, Key
 
@@ -69,6 +70,7 @@ class Metrics:
         self._watch_missed = self._counter(catalog.WATCH_MISSED)
         self._query_duration = self._histogram(catalog.QUERY_DURATION)
         self._query_errors = self._counter(catalog.QUERY_ERRORS)
+        self._notifications = self._counter(catalog.NOTIFICATIONS)
 
     def render(self) -> bytes:
         """The text that a scrape gets, of type `CONTENT_TYPE`; may be called from another thread."""
@@ -88,7 +90,7 @@ class Metrics:
         """A write to the mesh was tried: kind of the object, and `ok`, `conflict`, `refused` or `failed`."""
         self._mesh_writes.labels(kind, result).inc()
 
-    def turned(self, key: Key, reason: str, message: str) -> None:
+    def turned(self, key: Key, shift: Document, turn: Turn, *, new: bool) -> None:
         """Nothing to count: every turn was a decision before."""
 
     def forgot(self, key: Key) -> None:
@@ -116,6 +118,10 @@ class Metrics:
         self._query_duration.labels(kind).observe(seconds)
         if error is not None:
             self._query_errors.labels(error).inc()
+
+    def notified(self, kind: str, result: str) -> None:
+        """A notification of a kind (its field in the spec) came to its end: `delivered`, `failed` or `dropped`."""
+        self._notifications.labels(kind, result).inc()
 
     def settles(self, seconds: float) -> None:
         """An edit of the mesh is given so long to reach every proxy from now on."""

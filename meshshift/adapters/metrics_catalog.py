@@ -328,6 +328,22 @@ QUERY_ERRORS = Metric(
     (_REASON,),
 )
 
+NOTIFICATIONS = Metric(
+    "meshshift_notifications_total",
+    MetricType.COUNTER,
+    "Notifications that came to their end. Worth an alert: "
+    '`increase(meshshift_notifications_total{result!="delivered"}[1h]) > 0`.',
+    (
+        Label("kind", "Its field in `spec.notifications[]`.", ("slack", "webhook", "cloudEvents")),
+        Label(
+            "result",
+            "`delivered`: answered with 2xx. `failed`: not so after all attempts; an Event NotificationFailed of the "
+            "TrafficShift says why. `dropped`: given up for newer ones, because too many were waiting.",
+            ("delivered", "failed", "dropped"),
+        ),
+    ),
+)
+
 SECTIONS = (
     Section(
         "Shifts",
@@ -372,6 +388,11 @@ SECTIONS = (
             WATCH_LAST_EVENT,
             WATCH_MISSED,
         ),
+    ),
+    Section(
+        "Notifications",
+        "What `spec.notifications` asks for. A notification that waits, or is being repeated, is counted at its end.",
+        (NOTIFICATIONS,),
     ),
     Section("Prometheus", "How the source of the telemetry is doing.", (QUERY_DURATION, QUERY_ERRORS)),
 )

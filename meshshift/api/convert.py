@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.api.durations import parse_duration
 from meshshift.api.errors import InvalidSpec, SpecError
-from meshshift.api.reading import read_spec
+from meshshift.api.notifications import notification_of
+from meshshift.api.reading import read_notifications, read_spec
 from meshshift.api.strategies import DEFAULT_WEIGHTS, CanaryModel
 from meshshift.core.checks import DEFAULT_FAILURE_LIMIT, Check, Query
 from meshshift.core.indicator import Indicator, JudgeSettings, Latency, SuccessRate
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
     from meshshift.api.models import SubsetModel, VirtualServiceModel
     from meshshift.api.strategies import RampModel, StepModel, StrategyModel
 
-__all__ = ["InvalidSpec", "SpecError", "spec_from_wire", "spec_hash", "wire_spec_with_defaults"]
+__all__ = [
+    "InvalidSpec",
+    "SpecError",
+    "notifications_from_wire",
+    "spec_from_wire",
+    "spec_hash",
+    "wire_spec_with_defaults",
+]
 
 
 def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
@@ -67,6 +75,14 @@ def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
         if "query" in indicator or wire["analysis"]["method"] == Method.THRESHOLD:
             indicator.setdefault("failureLimit", DEFAULT_FAILURE_LIMIT)
     return wire
+def notifications_from_wire(spec: object) -> tuple[Notification, ...]:
+    """Who a TrafficShift's `spec` wants to be told, whatever else is wrong with it; nobody if that is wrong itself.
+
+    It is read apart from the rest because it is no part of a run: a run whose spec was made invalid is still told of.
+    """
+    return tuple(map(notification_of, read_notifications(spec)))
+
+
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:

@@ -8,16 +8,23 @@ are read by themselves, take effect with the next turn, and a spec that is inval
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, StrictStr, TypeAdapter, ValidationError
+from pydantic import Field, StrictStr
 
-from meshshift.api.wire import URL, HeaderName, HeaderValue, ObjectName, Rule, SecretEntry, WireModel
+from meshshift.api.wire import (
+    HEADER_VALUE,
+    MAX_HEADER_VALUE,
+    URL,
+    HeaderName,
+    HeaderValue,
+    ObjectName,
+    Rule,
+    SecretEntry,
+    WireModel,
+)
 from meshshift.core import notices
 from meshshift.core.notices import KNOWN, PATTERN, Mode, Transition, has_known_variables, is_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_NOTIFICATIONS = 8
 MAX_TEMPLATE = 2048
@@ -177,28 +184,18 @@ class NotificationModel(WireModel):
     )
 
 
-_MODELS = TypeAdapter(Annotated[tuple[NotificationModel, ...], Field(max_length=MAX_NOTIFICATIONS)])
-
-
-def notifications_from_wire(spec: Mapping[str, Any]) -> tuple[notices.Notification, ...]:
-    """The notifications of a TrafficShift's `spec`, whatever else is wrong with it; none if they are wrong themselves.
-
-    What is wrong with them is told by `meshshift.api.convert.spec_from_wire`.
-    """
-    written = spec.get("notifications")
-    try:
-        models = () if written is None else _MODELS.validate_python(written)
-    except ValidationError:
-        return ()
-    return tuple(map(_notification, models))
-
-
 def is_address(text: str) -> bool:
-    """Is it a URL that a notification could be posted to?"""
+    """Is what a Secret holds a URL that a notification can be posted to?"""
     return len(text) <= MAX_URL and re.fullmatch(URL[1:-1], text) is not None
 
 
-def _notification(model: NotificationModel) -> notices.Notification:
+def is_header_value(text: str) -> bool:
+    """Is what a Secret holds fit for a header?"""
+    return len(text) <= MAX_HEADER_VALUE and re.fullmatch(HEADER_VALUE[1:-1], text) is not None
+
+
+def notification_of(model: NotificationModel) -> notices.Notification:
+    """Who is told, in the core's terms."""
     on = frozenset(model.on)
     if model.slack is not None:
         return notices.Notification(notices.Slack(model.slack.text), _to(model.slack), on)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from meshshift.api.errors import InvalidSpec, Location, SpecError, broken_rules, path_of, show, spec_errors
 from meshshift.api.models import SpecModel
+from meshshift.api.notifications import NotificationModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,8 @@ MOST_ENTRIES = 1_000
 MOST_VALUES = 10_000
 DEEPEST = 24
 """What is looked at of a spec at all: several times what the largest sound one has."""
+
+_NOTIFICATIONS = TypeAdapter(tuple[NotificationModel, ...])
 
 _SOUND: dict[str, Any] = {
     "service": "any",
@@ -48,6 +51,18 @@ def read_spec(spec: Mapping[str, Any]) -> SpecModel:
         faults = error.errors(include_url=False)
     beside = _broken_beside(written, [fault["loc"] for fault in faults])
     raise InvalidSpec(dict.fromkeys([*spec_errors(faults), *beside]))
+
+
+def read_notifications(spec: object) -> tuple[NotificationModel, ...]:
+    """The notifications of a `spec` of which anything may be wrong; none if they are wrong themselves."""
+    written = spec.get("notifications") if isinstance(spec, Mapping) else None
+    if written is None:
+        return ()
+    try:
+        _refuse_bulk({"notifications": written})
+        return _NOTIFICATIONS.validate_python(written)
+    except (InvalidSpec, ValidationError):
+        return ()
 
 
 def _refuse_bulk(spec: Mapping[str, Any]) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 RULES_BROKEN = "rules_broken"
 MAX_NAME = 253
+MAX_HEADER_VALUE = 4096
 SERVICE_NAME = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _SUBSET_NAME = "^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$"
 OBJECT_NAME = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
@@ -82,7 +83,7 @@ LabelKey = Annotated[StrictStr, Field(max_length=317, pattern=_LABEL_KEY)]
 LabelValue = Annotated[StrictStr, Field(max_length=63, pattern=_LABEL_VALUE)]
 SecretEntry = Annotated[StrictStr, Field(max_length=MAX_NAME, pattern=_ENTRY_NAME)]
 HeaderName = Annotated[StrictStr, Field(max_length=63, pattern=_HEADER_NAME)]
-HeaderValue = Annotated[StrictStr, Field(max_length=1024, pattern=HEADER_VALUE)]
+HeaderValue = Annotated[StrictStr, Field(max_length=MAX_HEADER_VALUE, pattern=HEADER_VALUE)]
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]
 PositivePercent = Annotated[StrictInt, Field(ge=1, le=100)]
 Duration = Annotated[

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from meshshift.core.decision import Decision
     from meshshift.core.mesh.documents import ObjectRef, Patch
+    from meshshift.core.notices import Turn
     from meshshift.core.observation import Observation
     from meshshift.core.telemetry import Series, Snapshot
 
@@ -73,8 +74,11 @@ class Cluster(Protocol):
         """Create an object of Istio; Conflict if there is one of that name."""
         ...
 
-    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> None:
-        """Record an Event about the shift under a name of its own, so that a repetition changes nothing."""
+    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
+        """Record an Event about the shift under a name of its own, so that a repetition changes nothing.
+
+        False if there was one of that name already.
+        """
         ...
 
 
@@ -95,7 +99,7 @@ class Telemetry(Protocol):
 
 
 class Journal(Protocol):
-    """Who is told what the engine does: own metrics, logs."""
+    """Who is told what the engine does: own metrics, logs, notifications.  Nothing here may wait or raise."""
 
     def decided(self, key: Key, shift: Document, observation: Observation | None, decision: Decision) -> None:
         """A decision was made and its state persisted."""
@@ -105,8 +109,11 @@ class Journal(Protocol):
         """A write to the mesh was tried: kind of the object, and `ok`, `conflict`, `refused` or `failed`."""
         ...
 
-    def turned(self, key: Key, reason: str, message: str) -> None:
-        """The shift took a turn worth an Event."""
+    def turned(self, key: Key, shift: Document, turn: Turn, *, new: bool) -> None:
+        """The shift took a turn worth an Event; not `new` if the Event was there already.
+
+        Then an earlier process has told of the turn or died before it could, or the answer to this one was lost.
+        """
         ...
 
     def forgot(self, key: Key) -> None:

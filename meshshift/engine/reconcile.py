@@ -7,7 +7,6 @@ same Event.  Dying after any of these leaves a state from which the next pass go
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +19,7 @@ from meshshift.core.mesh.documents import ObjectRef, Problem, Reason
 from meshshift.core.observation import Command
 from meshshift.core.rules import decide, invalid
 from meshshift.core.run import Phase, Run
+from meshshift.engine.announcing import turn_name, turn_of
 from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
 from meshshift.engine.memory import Memory, ParsedSpec
@@ -97,7 +97,7 @@ class Reconciler:
         except Refused as refusal:
             return await self._tell_refusal(key, shift, observation, decision, checkpoint, refusal)
         await self._settle_command(shift)
-        told = await self._announce(key, shift)
+        told = await self._announce(key, shift, decision.run)
         if decision.release:
             await self.cluster.remove_finalizer(shift)
             return None
@@ -161,7 +161,7 @@ class Reconciler:
             shift, StatusModel.from_wire(shift.get("status")), observation, told, checkpoint, self.clock()
         )
         self.journal.decided(key, shift, observation, told)
-        await self._announce(key, shift)
+        await self._announce(key, shift, told.run)
         return REFUSED_AGAIN
 
     async def _write_all(self, decision: Decision) -> None:
@@ -215,27 +215,27 @@ class Reconciler:
             self.world.shifts.put(await self.cluster.remove_command(shift, raw))
             self._taken_off[key_of(shift)] = command
 
-    async def _announce(self, key: Key, shift: Document) -> bool:
+    async def _announce(self, key: Key, shift: Document, run: Run | None) -> bool:
         """Every turn in the history becomes one Event; the name makes a repetition the same one.
 
         An Event that could not be written holds nothing up: False then, and the next pass finds it missing.
         """
         done = self._announced.setdefault(key, set())
         uid = shift["metadata"].get("uid", "")
-        for entry in StatusModel.from_wire(shift.get("status")).history:
-            identity = f"{uid}/{entry.at}/{entry.phase}/{entry.reason}/{entry.weight}"
-            name = f"{key[1][:200]}.{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+        status = StatusModel.from_wire(shift.get("status"))
+        for place, entry in enumerate(status.history):
+            name = turn_name(key, uid, entry)
             if name in done or not _is_recent(entry.at, self.clock()):
                 continue
             warning = entry.reason in WARNINGS or entry.phase in {Phase.FAILED, Phase.ROLLED_BACK}
             try:
-                await self.cluster.emit(
+                new = await self.cluster.emit(
                     shift, name=name, warning=warning, reason=entry.reason, message=entry.message, at=entry.at
                 )
             except ApiFailure:
                 return False
-            self.journal.turned(key, entry.reason, entry.message)
             done.add(name)
+            self.journal.turned(key, shift, turn_of(shift, status, place, name, run), new=new)
         return True
 
     async def _refresh_shift(self, key: Key) -> None:

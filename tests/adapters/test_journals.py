@@ -7,12 +7,29 @@ import pytest
 
 from meshshift.adapters.journals import REMIND, DecisionLog, Journals
 from meshshift.adapters.metrics import Metrics
+from meshshift.core.notices import Transition, Turn
 from tests.adapters.story import OUTAGE, Story
 
 if TYPE_CHECKING:
     from meshshift.core.decision import Decision
     from meshshift.core.observation import Observation
     from meshshift.engine.ports import Document, Journal, Key
+
+TURN = Turn(
+    id="reviews.1",
+    at="2026-01-01T00:00:00Z",
+    transition=Transition.STARTED,
+    phase="Pending",
+    reason="Started",
+    message="it begins",
+    weight=0,
+    namespace="bookinfo",
+    name="reviews",
+    service="reviews",
+    stable="v1",
+    canary="v2",
+    run="run-1",
+)
 
 
 class Broken:
@@ -24,7 +41,7 @@ class Broken:
     def wrote(self, kind: str, result: str) -> None:
         raise KeyError(kind)
 
-    def turned(self, key: Key, reason: str, message: str) -> None:
+    def turned(self, key: Key, shift: Document, turn: Turn, *, new: bool) -> None:
         raise KeyError(key)
 
     def forgot(self, key: Key) -> None:
@@ -138,7 +155,7 @@ def test_a_listener_that_fails_keeps_neither_the_others_nor_the_engine_from_goin
     journals = Journals(*(listeners[place] for place in order))
     Story(journals).begin()
     journals.wrote("VirtualService", "ok")
-    journals.turned(("bookinfo", "reviews"), "Started", "it begins")
+    journals.turned(("bookinfo", "reviews"), {}, TURN, new=True)
     text = metrics.render().decode()
     assert 'meshshift_mesh_writes_total{kind="VirtualService",result="ok"} 1.0' in text
     assert 'service="reviews"' in text

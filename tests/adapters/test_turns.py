@@ -12,6 +12,7 @@ from tests.adapters.story import OUTAGE, Story
 
 if TYPE_CHECKING:
     from meshshift.core.decision import Decision
+    from meshshift.core.notices import Turn
     from meshshift.core.observation import Observation
     from meshshift.engine.ports import Document, Key
 
@@ -33,7 +34,7 @@ class Listener:
 
     def wrote(self, kind: str, result: str) -> None: ...
 
-    def turned(self, key: Key, reason: str, message: str) -> None: ...
+    def turned(self, key: Key, shift: Document, turn: Turn, *, new: bool) -> None: ...
 
     def forgot(self, key: Key) -> None: ...
 

@@ -17,6 +17,7 @@ import jsonpatch
 from meshshift.api.status import rfc3339
 from meshshift.core.decision import Decision
 from meshshift.core.mesh.documents import ObjectRef, Patch
+from meshshift.core.notices import Turn
 from meshshift.core.observation import Observation, Timing
 from meshshift.core.telemetry import Series, Snapshot
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound
@@ -209,13 +210,15 @@ class Mesh:
         self._moment(f"create {document['kind']}", "after")
         return stored
 
-    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> None:
+    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
         self._moment("event", "before")
-        if name not in self.events:
+        new = name not in self.events
+        if new:
             self.events[name] = reason, message
             event = {"kind": "Event", "metadata": {"name": name}, "reason": reason, "message": message}
             self.told("ADDED", {**event, "firstTimestamp": at})
         self._moment("event", "after")
+        return new
 
 
 def _version(document: Document) -> dict[str, Any]:
@@ -235,7 +238,7 @@ class Silent:
 
     def wrote(self, kind: str, result: str) -> None: ...
 
-    def turned(self, key: tuple[str, str], reason: str, message: str) -> None: ...
+    def turned(self, key: tuple[str, str], shift: Document, turn: Turn, *, new: bool) -> None: ...
 
     def forgot(self, key: tuple[str, str]) -> None: ...
 
