@@ -176,7 +176,7 @@ def _flaw(rule: Document) -> Problem | None:
         return Problem(Reason.MALFORMED, f"{ref}: spec.subsets is {shown(subsets)}; write a list of subsets")
     for index, subset in enumerate(subsets or ()):
         if not text(member(subset, "name")) or not _are_labels(subset.get("labels")):
-            fix = "write an object with a name and labels"
+            fix = "write an object with a name and labels, numbers in quotes"
             return Problem(Reason.MALFORMED, f"{ref}: spec.subsets[{index}] is {shown(subset)}; {fix}")
     return None
 
