@@ -1,7 +1,7 @@
-"""Tests that a real control plane alone can run; without KUBEBUILDER_ASSETS there are none of them."""
+"""Without KUBEBUILDER_ASSETS there are no tests that need a real control plane, rather than skipped ones."""
 
 from __future__ import annotations
 
 from tests.envtest.control_plane import missing_assets
 
-collect_ignore_glob = ["test_*.py"] if missing_assets() else []
+collect_ignore = ["test_samples.py", "test_scenarios.py"] if missing_assets() else []

@@ -165,9 +165,11 @@ def _program(
 def _await_healthy(process: subprocess.Popen[bytes], log: Path, health: str, plane: ControlPlane | None) -> None:
     deadline = time.monotonic() + _START_TIMEOUT
     while not _is_healthy(health, plane):
-        if process.poll() is not None or time.monotonic() > deadline:
+        status = process.poll()
+        if status is not None or time.monotonic() > deadline:
+            what = f"is not ready after {_START_TIMEOUT:g} s" if status is None else f"ended with status {status}"
             words = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise RuntimeError(f"{log.stem} did not get ready within {_START_TIMEOUT:g} s\n{words}")
+            raise RuntimeError(f"{log.stem} {what}\n{words}")
         time.sleep(0.1)
 
 
