@@ -12,6 +12,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from meshshift.api.cohorts import cohort_of
 from meshshift.api.durations import parse_duration
 from meshshift.api.errors import InvalidSpec, SpecError
 from meshshift.api.notifications import notification_of
@@ -20,7 +21,18 @@ from meshshift.api.strategies import DEFAULT_WEIGHTS, CanaryModel
 from meshshift.core.checks import DEFAULT_FAILURE_LIMIT, Check, Query
 from meshshift.core.indicator import Indicator, JudgeSettings, Latency, SuccessRate
 from meshshift.core.mesh.routes import VirtualServiceSelector
-from meshshift.core.spec import Analysis, Method, Pause, SetWeight, ShiftSpec, Step, Strategy, Subset
+from meshshift.core.spec import (
+    Analysis,
+    Method,
+    Pause,
+    SetHeaderRoute,
+    SetMirror,
+    SetWeight,
+    ShiftSpec,
+    Step,
+    Strategy,
+    Subset,
+)
 from meshshift.core.steps import Ramp, complete, expand_ramp
 
 if TYPE_CHECKING:
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
     from meshshift.api.analysis import AnalysisModel, IndicatorModel
     from meshshift.api.models import SubsetModel, VirtualServiceModel
     from meshshift.api.strategies import RampModel, StepModel, StrategyModel
+    from meshshift.core.notices import Notification
 
 __all__ = [
     "InvalidSpec",
@@ -62,19 +75,6 @@ def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
     )
 
 
-def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec as JSON with every default written out and one spelling for each value, to be kept with a run.
-
-    It is a spec itself, with the same hash; who is notified is no part of a run.  Raises InvalidSpec.
-    """
-    wire: dict[str, Any] = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True))
-    canary = wire["strategy"].get("canary")
-    if canary is not None and "steps" not in canary and "ramp" not in canary:
-        canary["steps"] = _default_steps()
-    for indicator in wire["analysis"]["indicators"]:
-        if "query" in indicator or wire["analysis"]["method"] == Method.THRESHOLD:
-            indicator.setdefault("failureLimit", DEFAULT_FAILURE_LIMIT)
-    return wire
 def notifications_from_wire(spec: object) -> tuple[Notification, ...]:
     """Who a TrafficShift's `spec` wants to be told, whatever else is wrong with it; nobody if that is wrong itself.
 
@@ -83,12 +83,25 @@ def notifications_from_wire(spec: object) -> tuple[Notification, ...]:
     return tuple(map(notification_of, read_notifications(spec)))
 
 
+def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec as JSON with every default written out and one spelling for each value, to be kept with a run.
+
+    It is a spec itself, with the same hash; who is notified is no part of a run.  Raises InvalidSpec.
+    """
+    wire: dict[str, Any] = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True))
+    wire.pop("notifications", None)
+    canary = wire["strategy"].get("canary")
+    if canary is not None and "steps" not in canary and "ramp" not in canary:
+        canary["steps"] = _default_steps()
+    for indicator in wire["analysis"]["indicators"]:
+        if "query" in indicator or wire["analysis"]["method"] == Method.THRESHOLD:
+            indicator.setdefault("failureLimit", DEFAULT_FAILURE_LIMIT)
+    return wire
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:
     """Identity of the spec, 16 hexadecimal digits; `paused`, `notifications` and what equals a default do not count.
 
-    wire.pop("notifications", None)
     Raises InvalidSpec.
     """
     wire = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True))
@@ -157,6 +170,10 @@ def _ramp(model: RampModel) -> Ramp:
 def _step(model: StepModel) -> Step:
     if model.set_weight is not None:
         return SetWeight(model.set_weight)
+    if model.set_header_route is not None:
+        return SetHeaderRoute(cohort_of(model.set_header_route))
+    if model.set_mirror is not None:
+        return SetMirror(model.set_mirror.percentage)
     duration = model.pause.duration if model.pause else None
     return Pause(None if duration is None else parse_duration(duration))
 

@@ -53,8 +53,6 @@ LATER_FIELDS = (
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
     LaterField("spec", "stickiness", "object", "remove it"),
     LaterField("spec.strategy", "redBlack", "object", "use spec.strategy.canary"),
-    LaterField(_STEP, "setHeaderRoute", "object", "use setWeight and pause"),
-    LaterField(_STEP, "setMirror", "object", "use setWeight and pause"),
     LaterField(_STEP, "analysis", "object", "use setWeight and pause, every step is analysed"),
     LaterField(_STEP, "gate", "object", "use pause: {} and promote by hand"),
 )

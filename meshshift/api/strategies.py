@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictFloat
 
+from meshshift.api.cohorts import SetHeaderRouteModel, SetMirrorModel  # noqa: TC001 -- pydantic reads annotations
 from meshshift.api.wire import Duration, Percent, PositivePercent, Rule, WireModel
 
 MAX_STEPS = 64
@@ -23,6 +24,9 @@ class PauseModel(WireModel):
     )
 
 
+_STEP_FIELDS = ("set_weight", "pause", "set_header_route", "set_mirror")
+
+
 class StepModel(WireModel):
     """One step: exactly one of its fields."""
 
@@ -30,13 +34,19 @@ class StepModel(WireModel):
         None, description="Percent of the traffic to give to the canary; taken once the evidence allows it."
     )
     pause: PauseModel | None = Field(None, description="Stay at the present weight; `pause: {}` waits for a person.")
+    set_header_route: SetHeaderRouteModel | None = Field(
+        None, description="Give requests with certain headers or cookies the canary, whatever the weight."
+    )
+    set_mirror: SetMirrorModel | None = Field(None, description="Send the canary copies of requests.")
 
     RULES = (
         Rule(
-            "each step takes exactly one of setWeight and pause; write them as two steps",
-            lambda step: (step.set_weight is None) != (step.pause is None),
-            cel="has(self.setWeight) != has(self.pause)",
-            about=("setWeight", "pause"),
+            "each step takes exactly one of setWeight, pause, setHeaderRoute and setMirror; write them as steps of "
+            "their own",
+            lambda step: sum(getattr(step, name) is not None for name in _STEP_FIELDS) == 1,
+            cel="[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setMirror)]"
+            ".exists_one(each, each)",
+            about=("setWeight", "pause", "setHeaderRoute", "setMirror"),
         ),
     )
 

@@ -63,10 +63,10 @@ def _resume(look: Look, command: Command) -> Decision:
         began = look.seen.now
         fresh = replace(run, hold=None, outcome=None, evidence=evidence, checks=(), warmed=False, step_since=began)
         return _accept(look, command, fresh, Kind.WAIT, f"resumed by {command.by} with fresh evidence")
-    if look.strange_routes and not run.phase.ended:
-        if run.phase is Phase.PENDING:
-            return _adopt(look, command)
-        anew = replace(run, hold=None, confirmed=None, weight_since=None, drifts=())
+    if run.phase is Phase.PENDING and look.strange_routes:
+        return _adopt(look, command)
+    if look.drifted:
+        anew = replace(run, hold=None, confirmed=None, weight_since=None, drifts=(), extras_set=None)
         return _accept(look, command, anew, Kind.APPLY, f"{run.desired}% is set again, as {command.by} said")
     if run.hold is Hold.PERSON:
         return _accept(look, command, replace(run, hold=None), Kind.WAIT, f"resumed by {command.by}")

@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
 
 QUIET = frozenset(
-    {"Dwell", "NotYetProven", "NotYetChecked", "Learning", "Settling", "SettingWeight", "WeightSet", "Promoting"}
+    {
+        "Dwell",
+        "NotYetProven",
+        "NotYetChecked",
+        "Learning",
+        "Settling",
+        "SettingWeight",
+        "WeightSet",
+        "SettingRoutes",
+        "RoutesSet",
+        "Promoting",
+    }
 )
 """Reasons of the daily course of a shift: shown in the status, not worth a line in its history or an Event."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from meshshift.core import words
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.deficit import Deficit
+from meshshift.core.mesh.cohorts import joined
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshshift.core.look import Look
+    from meshshift.core.mesh.documents import Patch
     from meshshift.core.run import Run
 
 FIGHT = 3
@@ -78,8 +80,10 @@ def selector(labels: Mapping[str, str]) -> str:
 
 def told(look: Look) -> str:
     """What the mesh says in place of what was set, and who may have written it."""
-    where = ", ".join(f"{route} gives {look.canary} {float(route.percent):g}%" for route in look.strange_routes)
     by = f" ({', '.join(look.seen.mesh.writers)})" if look.seen.mesh.writers else ""
+    if not look.strange_routes:
+        return f"header routes or mirrors that the steps set are gone or changed: somebody else{by} changed them"
+    where = ", ".join(f"{route} gives {look.canary} {float(route.percent):g}%" for route in look.strange_routes)
     return f"{where}, but {look.run.desired}% was set: somebody else{by} changed it"
 
 
@@ -98,13 +102,13 @@ def _pause(look: Look, reason: str, advice: str) -> Decision:
 def _enforce(look: Look) -> Decision | None:
     """Write the run's own weight again."""
     run = look.run
-    raises = any(route.percent < run.desired for route in look.strange_routes)
+    raises = any(route.percent < run.desired for route in look.strange_routes) or look.extras_lost
     if raises and _is_unsafe(look):
         return None
     if raises and not isinstance(look.seen.telemetry, Tick | NoData):
         message = f"{told(look)}. onDrift: Enforce sets it again with the next telemetry that can be read"
         return look.decide(Kind.HOLD, "Drifted", message, run=_unsure(run), phase=Phase.PAUSED)
-    edits = weight_patches(look.routes, run.desired)
+    edits = _as_set(look)
     if isinstance(edits, Problem):
         return _pause(look, edits.reason, edits.message)
     answered = replace(_unsure(run), drifts=_answered(run, look.seen.now))
@@ -115,6 +119,8 @@ def _enforce(look: Look) -> Decision | None:
 def _adopt(look: Look) -> Decision:
     """Take over what somebody wrote; no weight at all is their way to say that the canary is to go."""
     run, now, percent = look.run, look.seen.now, one_weight(look)
+    if not look.strange_routes:
+        return _pause(look, "Drifted", f"onDrift: Adopt takes over weights only. {_ADVICE}")
     if percent is None:
         return _pause(look, "Drifted", f"onDrift: Adopt needs one whole percent on all routes. {_ADVICE}")
     if percent == 0:
@@ -123,6 +129,13 @@ def _adopt(look: Look) -> Decision:
     message = f"{words.move(run.desired, percent)}: {told(look)}. onDrift: Adopt goes on from there"
     adopted = replace(run.adopt(percent, now), drifts=_answered(run, now), deficit=Deficit())
     return look.decide(Kind.APPLY, "DriftAdopted", message, run=adopted)
+
+
+def _as_set(look: Look) -> tuple[Patch, ...] | Problem:
+    weights, extras = weight_patches(look.routes, look.run.desired), look.extra_edits
+    if isinstance(weights, Problem):
+        return weights
+    return extras if isinstance(extras, Problem) else joined(weights, extras)
 
 
 def _is_unsafe(look: Look) -> bool:

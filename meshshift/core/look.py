@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from meshshift.core import checking, words
 from meshshift.core.checking import Standing
 from meshshift.core.decision import Creation, Decision, Kind
+from meshshift.core.mesh.cohorts import NOTHING, extra_patches
 from meshshift.core.mesh.documents import Patch, Problem, Reason, shown
 from meshshift.core.mesh.weighted_route import is_at
 from meshshift.core.run import Phase, Run
@@ -102,12 +103,27 @@ class Look:
             route for route in self.routes if not any(percent is not None and is_at(route, percent) for percent in ours)
         )
 
+    @cached_property
+    def extra_edits(self) -> tuple[Patch, ...] | Problem:
+        """The edits that put in, and take out, what the run wants besides weights; nothing where routes are unknown."""
+        routes = self.seen.mesh.routes
+        if isinstance(routes, Problem):
+            return ()
+        extras = NOTHING if self.run.phase.ended else self.run.extras
+        return extra_patches(routes.routes, routes.inserted, extras, self.seen.mesh.target)
+
+    @property
+    def extras_lost(self) -> bool:
+        """Has somebody taken out, or changed, a header route or mirror that this step had put in?"""
+        run = self.run
+        return run.phase is Phase.PROGRESSING and run.extras_set == run.step and self.extra_edits != ()
+
     @property
     def drifted(self) -> bool:
         """Is a run under way that somebody else's weights are in the way of?"""
         run = self.started
         waits = run is None or run.phase.ended or run.phase in {Phase.PENDING, Phase.ROLLING_BACK}
-        return not waits and bool(self.strange_routes)
+        return not waits and (bool(self.strange_routes) or self.extras_lost)
 
     @property
     def stale(self) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meshshift.core.decision import Creation, Decision, Kind
+from meshshift.core.mesh.cohorts import extra_patches
 from meshshift.core.mesh.documents import (
     ObjectRef,
     Patch,
@@ -31,11 +32,12 @@ from meshshift.core.mesh_view import Documents, read_mesh
 from meshshift.core.observation import Endpoints, MeshView, Observation, Timing
 from meshshift.core.rules import decide
 from meshshift.core.spec import CreatePolicy, SetWeight
-from meshshift.core.steps import describe
+from meshshift.core.steps import describe, extras_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from meshshift.core.mesh.cohorts import Extras
     from meshshift.core.mesh.documents import Document, PatchOperation
     from meshshift.core.mesh.routes import SkippedRoute
     from meshshift.core.run import Run
@@ -48,6 +50,7 @@ UNREAD = "unread"
 """Stands where a version is needed and none is known; API servers count versions in digits."""
 
 PREPARATION = "preparation"
+CLEARING = "header routes and mirrors go"
 _MESH_KINDS = ("VirtualService", "DestinationRule")
 _MOST_DECISIONS = 16
 _CREATABLE = {Reason.NO_VIRTUAL_SERVICE, Reason.NO_DESTINATION_RULE}
@@ -65,7 +68,10 @@ class PlannedEdit:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """What one step writes; number 0 is the preparation, then the spec's steps from 1.  A pause writes nothing."""
+    """What one step writes; number 0 is the preparation, then the spec's steps from 1.
+
+    A pause writes nothing.  Where steps have put in header routes or mirrors, one more at the end takes them out.
+    """
 
     number: int
     title: str
@@ -104,11 +110,15 @@ def plan(
     steps = [PlannedStep(0, PREPARATION, edits)]
     problems: list[str] = []
     for number, step in enumerate(spec.steps, start=1):
-        written = course.set_weight(step.percent) if isinstance(step, SetWeight) else ()
+        extras = extras_at(spec.steps, number - 1)
+        written = course.set_weight(step.percent) if isinstance(step, SetWeight) else course.set_extras(extras)
         if isinstance(written, Problem):
             problems.append(written.message)
         else:
             steps.append(PlannedStep(number, describe(step), written))
+    written = course.set_extras(extras_at(spec.steps, -1))
+    if written and not isinstance(written, Problem):
+        steps.append(PlannedStep(len(spec.steps) + 1, CLEARING, written))
     routes = course.view().routes
     skipped = () if isinstance(routes, Problem) else routes.skipped
     return tuple(dict.fromkeys(problems)) or Plan(tuple(steps), skipped)
@@ -158,6 +168,14 @@ class _Course:
         """The edits that give the canary `percent` (0 to 100) of the traffic."""
         routes = self.view().routes
         patches = routes if isinstance(routes, Problem) else weight_patches(routes.routes, percent)
+        return patches if isinstance(patches, Problem) else tuple(map(self._write, patches))
+
+    def set_extras(self, extras: Extras) -> tuple[PlannedEdit, ...] | Problem:
+        """The edits that put in the header routes and mirrors in force, and take out those that are not."""
+        view = self.view()
+        if isinstance(view.routes, Problem):
+            return view.routes
+        patches = extra_patches(view.routes.routes, view.routes.inserted, extras, view.target)
         return patches if isinstance(patches, Problem) else tuple(map(self._write, patches))
 
     def _write(self, edit: Patch | Creation) -> PlannedEdit:

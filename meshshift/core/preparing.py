@@ -20,7 +20,7 @@ from meshshift.core.mesh.subsets import add_subset_patch
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Outcome, Phase, begin
 from meshshift.core.spec import CreatePolicy, OnDrift, OnInconclusive
-from meshshift.core.steps import FULL
+from meshshift.core.steps import FULL, describe
 from meshshift.core.telemetry import BadData, NoData
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def _begin(look: Look) -> Decision:
         message = f"{percent}%: {look.canary} has that much already; the run goes on from there"
         return look.decide(Kind.ADVANCE, "WeightAdopted", message, run=known.adopt(percent, look.seen.now))
     run = known.enter(0, look.seen.now)
-    return look.decide(
-        Kind.ADVANCE, "FirstStep", f"{words.move(0, run.desired)}: the first weight is on faith", run=run
-    )
+    first = f"{words.move(0, run.desired)}: the first weight is on faith"
+    message = first if run.desired else f"0%: {describe(run.spec.steps[0])}"
+    return look.decide(Kind.ADVANCE, "FirstStep", message, run=run)
 
 
 def _already_there(look: Look) -> Decision | None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from meshshift.core import words
 from meshshift.core.checking import Standing
 from meshshift.core.decision import Decision, Kind
+from meshshift.core.mesh.cohorts import NOTHING, Extras
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Hold, Outcome, Phase, Skip
 from meshshift.core.spec import Method, OnFailure, OnInconclusive, Pause, SetWeight
-from meshshift.core.steps import FULL
+from meshshift.core.steps import FULL, describe
 from meshshift.core.telemetry import BadData, NoData
 
 if TYPE_CHECKING:
@@ -44,6 +45,24 @@ def _turn_back(look: Look, reason: str, why: str) -> Decision:
         return look.decide(Kind.PAUSE, reason, message, run=run, phase=Phase.PAUSED, stalled=True)
     message = f"{look.weight_to(0)}: {why}"
     return look.decide(Kind.ROLL_BACK, reason, message, run=look.run.roll_back(reason, message, look.seen.now))
+
+
+def set_extras(look: Look) -> Decision | None:
+    """Bring header routes and mirrors to what the steps ask for, then take note that they are there."""
+    run, edits = look.run, look.extra_edits
+    if isinstance(edits, Problem):
+        return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True, again=look.soon)
+    if edits:
+        message = f"{look.at_weight}: {describe(run.current)}" if run.current else "header routes and mirrors go"
+        return look.decide(Kind.APPLY, "SettingRoutes", message, edits=edits, again=0.0)
+    if run.extras_set != run.step and run.extras not in (NOTHING, Extras((), 0)):
+        return look.decide(
+            Kind.APPLY,
+            "RoutesSet",
+            f"{look.at_weight}: header routes and mirrors are set",
+            run=replace(run, extras_set=run.step),
+        )
+    return None
 
 
 def apply_weight(look: Look) -> Decision | None:
@@ -178,13 +197,15 @@ def advance(look: Look) -> Decision:
         return look.decide(Kind.PROMOTE, "Promoting", message, run=done)
     if isinstance(run.upcoming, Pause):
         return _enter_next(look, "Pausing", "the steps pause here")
+    if not isinstance(run.upcoming, SetWeight):
+        return _enter_next(look, "NextStep", describe(run.upcoming))
     reason = "ProvenNotWorse" if run.spec.analysis.method is Method.SEQUENTIAL else "ChecksPassed"
     return _enter_next(look, reason, _state(look) if run.desired else "nothing to prove yet")
 
 
 def _may_advance(look: Look) -> bool:
     run = look.run
-    return isinstance(run.upcoming, Pause) or run.upcoming is None or run.desired == 0 or look.allowed
+    return not isinstance(run.upcoming, SetWeight) or run.desired == 0 or look.allowed
 
 
 def _is_timed_out(look: Look) -> bool:

@@ -26,7 +26,7 @@ from meshshift.core.mesh.routes import find_routes
 from meshshift.core.observation import Endpoints, MeshView, Observation
 from meshshift.core.rules import decide
 from meshshift.core.run import Hold, Phase
-from meshshift.core.spec import Pause
+from meshshift.core.spec import Pause, SetHeaderRoute, SetMirror
 from meshshift.core.steps import FULL
 from meshshift.core.telemetry import BadData, NoData, Tick, Traffic
 
@@ -141,6 +141,11 @@ def silenced(spec: ShiftSpec) -> tuple[ShiftSpec, tuple[str, ...]]:
     if waits:
         listed = ", ".join(map(str, waits))
         remarks.append(f"the pause in step {listed} waits for a person: taken as promoted at once")
+    extras = [place for place, step in enumerate(steps, start=1) if isinstance(step, SetHeaderRoute | SetMirror)]
+    if extras:
+        listed = ", ".join(map(str, extras))
+        remarks.append(f"header routes and mirrors of step {listed} are left out: they are no weight")
+        steps = tuple(step for step in steps if not isinstance(step, SetHeaderRoute | SetMirror))
     if spec.paused:
         remarks.append("spec.paused is true: taken as false")
     # Which objects the real shift manages does not matter to a mesh that has just one of each.

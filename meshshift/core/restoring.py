@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.core import words
 from meshshift.core.decision import Decision, Kind
+from meshshift.core.mesh.cohorts import joined
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import drop_canary_patches, weight_patches
 from meshshift.core.mesh.subsets import remove_subset_patch, subset_labels
@@ -57,7 +58,8 @@ def _left_behind(look: Look, blocked: Decision) -> Decision:
 
 
 def _weights(look: Look) -> Decision | None:
-    if at_percent(look.routes, 0):
+    extras = () if isinstance(look.extra_edits, Problem) else look.extra_edits
+    if at_percent(look.routes, 0) and not extras:
         return None
     endpoints, stable = look.seen.endpoints, look.run.spec.stable.name
     if look.seen.mesh.stable_labels is None:
@@ -70,6 +72,7 @@ def _weights(look: Look) -> Decision | None:
     if isinstance(edits, Problem):
         return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True, again=look.soon)
     run = replace(look.run, settle_until=None, settled_stage="")
+    edits = joined(edits, extras)
     return look.decide(Kind.RESTORE, _reason(look), _message(look), run=run, edits=edits, again=0.0)
 
 

@@ -16,6 +16,8 @@ from meshshift.core.commands import commanded
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.drift import subsets_changed, weights_drifted
 from meshshift.core.look import IDLE, Look
+from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
+from meshshift.core.mesh.documents import Problem
 from meshshift.core.preparing import creating, may_create, preparing, start
 from meshshift.core.progressing import (
     advance,
@@ -24,6 +26,7 @@ from meshshift.core.progressing import (
     promoting,
     query_limit_exceeded,
     regression_proven,
+    set_extras,
     telemetry_missing,
     timed_out,
     waiting,
@@ -31,13 +34,14 @@ from meshshift.core.progressing import (
 from meshshift.core.restoring import restoring
 from meshshift.core.run import Hold, Phase, Run
 from meshshift.core.spec import OnDelete
+from meshshift.core.steps import extras_at
 from meshshift.core.telemetry import BadData, Tick
 from meshshift.core.ticks import last_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from meshshift.core.mesh.documents import Problem
+    from meshshift.core.mesh.documents import Patch
     from meshshift.core.observation import Observation
 
 
@@ -93,8 +97,8 @@ def deleted(look: Look) -> Decision | None:
     if run is None or run.phase.ended or run.spec.on_delete is OnDelete.LEAVE:
         left = f", traffic left with {run.desired}% on {run.spec.canary.name}" if run and not run.phase.ended else ""
         phase = run.phase if run else Phase.PENDING
-        message, owned = f"the TrafficShift is deleted{left}", look.seen.mesh.owned
-        return Decision(Kind.END, "Deleted", message, phase, run, IDLE, edits=owned, release=True)
+        message = f"the TrafficShift is deleted{left}"
+        return Decision(Kind.END, "Deleted", message, phase, run, IDLE, edits=_leavings(look), release=True)
     if run.phase is Phase.ROLLING_BACK:
         return None
     turned = run.roll_back("Deleted", "the TrafficShift was deleted", look.seen.now)
@@ -119,8 +123,17 @@ def ended(look: Look) -> Decision | None:
     stalled = run.phase is not Phase.SUCCEEDED
     reason = outcome.reason if outcome else str(run.phase)
     message = outcome.message if outcome else str(run.phase)
-    owned = look.seen.mesh.owned
-    return Decision(Kind.END, reason, message, run.phase, run, IDLE, edits=owned, stalled=stalled)
+    return Decision(Kind.END, reason, message, run.phase, run, IDLE, edits=_leavings(look), stalled=stalled)
+
+
+def _leavings(look: Look) -> tuple[Patch, ...]:
+    """What no shift may leave behind: routes of its own, and ownership of what it wrote."""
+    routes, run = look.seen.mesh.routes, look.started
+    if isinstance(routes, Problem):
+        return look.seen.mesh.owned
+    wanted = extras_at(run.spec.steps, -1) if run and not run.phase.ended else NOTHING
+    extras = extra_patches(routes.routes, routes.inserted, wanted, look.seen.mesh.target)
+    return joined(() if isinstance(extras, Problem) else extras, look.seen.mesh.owned)
 
 
 def paused(look: Look) -> Decision | None:
@@ -177,7 +190,7 @@ def canary_not_ready(look: Look) -> Decision | None:
         reason, lack = "CanaryLost", f"subset {canary} has no ready pod left"
     else:
         return None
-    if run.desired == 0 and run.confirmed == 0:
+    if run.desired == 0 and run.confirmed == 0 and not run.extras.cohorts:
         return look.decide(Kind.WAIT, "CanaryNotReady", f"waiting: {lack}", again=look.soon)
     message = f"{look.weight_to(0)}: {lack}"
     return look.decide(Kind.ROLL_BACK, reason, message, run=run.roll_back(reason, message, look.seen.now))
@@ -200,6 +213,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     run_changed,
     creating,
     preparing,
+    set_extras,
     apply_weight,
     promoted_by_person,
     promoting,

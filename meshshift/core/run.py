@@ -13,11 +13,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from meshshift.core.deficit import Deficit
-from meshshift.core.spec import Pause, SetWeight, ShiftSpec, Step
+from meshshift.core.spec import SetWeight
+from meshshift.core.steps import extras_at
 
 if TYPE_CHECKING:
     from meshshift.core.checks import CheckState
     from meshshift.core.judge import Evidence
+    from meshshift.core.mesh.cohorts import Extras
+    from meshshift.core.spec import ShiftSpec, Step
 
 
 class Phase(StrEnum):
@@ -73,6 +76,7 @@ class Run:
     `deficit` counts what the canary was to get since the weight was set, and did not.
     `checks` are the states of the spec's checks as far as they have been asked; failures add up over the whole run.
     `skip` is a person's promotion that still has to be carried out; `by_person`: the step under way was begun by one.
+    `extras_set` is the step whose header routes and mirrors the mesh was last seen to have.
     `adopts`: a person wants the run to begin at the weight that the mesh says.
     `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first.
     `stable_labels` and `canary_labels` are what the subsets selected when the first weight was set, as selector text.
@@ -97,6 +101,7 @@ class Run:
     held_by: str = ""
     skip: Skip | None = None
     by_person: bool = False
+    extras_set: int | None = None
     adopts: bool = False
     drifts: tuple[float, ...] = ()
     stable_labels: str | None = None
@@ -118,6 +123,11 @@ class Run:
         return self.spec.steps[self.step + 1] if self.step + 1 < len(self.spec.steps) else None
 
     @property
+    def extras(self) -> Extras:
+        """The cohorts and mirrors that the steps so far ask for; none once the run is promoting, or on its way back."""
+        return extras_at(self.spec.steps, self.step if self.phase is Phase.PROGRESSING else -1)
+
+    @property
     def applied(self) -> bool:
         """True once the mesh was seen to say `desired`."""
         return self.confirmed == self.desired and (self.weight_since is not None or self.desired == 0)
@@ -136,8 +146,7 @@ class Run:
         match self.spec.steps[step]:
             case SetWeight(percent) if percent != self.desired:
                 return replace(entered, desired=percent, weight_since=None)
-            case SetWeight() | Pause():
-                return entered
+        return entered
 
     def adopt(self, percent: int, now: float) -> Run:
         """Go on from a weight (1..100) that somebody else gave the canary, at the last step that asks for no more."""

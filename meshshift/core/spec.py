@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from meshshift.core.checks import Check
     from meshshift.core.indicator import Indicator, JudgeSettings
+    from meshshift.core.mesh.cohorts import Cohort
     from meshshift.core.mesh.routes import VirtualServiceSelector
 
 
@@ -40,7 +41,21 @@ class Pause:
     seconds: float | None = None
 
 
-Step = SetWeight | Pause
+@dataclass(frozen=True, slots=True)
+class SetHeaderRoute:
+    """Give a cohort the canary whatever the weight; without alternatives, no longer."""
+
+    cohort: Cohort
+
+
+@dataclass(frozen=True, slots=True)
+class SetMirror:
+    """Copy `percent` (0..100) of the requests to the canary; their answers are thrown away."""
+
+    percent: int
+
+
+Step = SetWeight | Pause | SetHeaderRoute | SetMirror
 
 
 class Strategy(StrEnum):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshshift.core.spec import Pause, SetWeight, Step
+from meshshift.core.mesh.cohorts import Extras
+from meshshift.core.spec import Pause, SetHeaderRoute, SetMirror, SetWeight, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from meshshift.core.mesh.cohorts import Cohort
 
 FULL = 100
 
@@ -55,6 +58,23 @@ def describe(step: Step) -> str:
             return "pause until promoted"
         case Pause(seconds):
             return f"pause {seconds:g} s"
+        case SetHeaderRoute(cohort):
+            return f"header route {cohort.name}" if cohort.alternatives else f"no header route {cohort.name}"
+        case SetMirror(percent):
+            return f"mirror {percent}%"
+
+
+def extras_at(steps: Sequence[Step], index: int) -> Extras:
+    """The cohorts and mirrors in force at the step `index` (-1: before the first), the latest word for each."""
+    cohorts: dict[str, Cohort] = {}
+    mirror = 0 if any(isinstance(step, SetMirror) for step in steps) else None
+    for step in steps[: index + 1]:
+        match step:
+            case SetHeaderRoute(cohort):
+                cohorts[cohort.name] = cohort
+            case SetMirror(percent):
+                mirror = percent
+    return Extras(tuple(each for each in cohorts.values() if each.alternatives), mirror)
 
 
 def next_weight(steps: tuple[Step, ...], index: int) -> int | None:

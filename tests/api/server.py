@@ -65,6 +65,9 @@ def broken_rules(value: Any, node: Schema) -> list[str]:
     if isinstance(value, dict):
         for name, child in node.get("properties", {}).items():
             messages += broken_rules(value[name], child) if name in value else []
+        beside: Any = node.get("additionalProperties")
+        for each in value.values() if beside else ():
+            messages += broken_rules(each, beside)
     if isinstance(value, list):
         for each in value:
             messages += broken_rules(each, node["items"])

@@ -234,9 +234,7 @@ def _mirror(route: WeightedRoute, percent: int) -> list[PatchOperation] | Proble
 
 
 def _copies_to_canary(mirror: object, route: WeightedRoute) -> bool:
-    host = resolve_host(
-        text(member(mirror, "destination", "host")), route.owner.namespace, route.target.cluster_domain
-    )
+    host = resolve_host(text(member(mirror, "destination", "host")), route.owner.namespace, route.target.cluster_domain)
     return (host, member(mirror, "destination", "subset")) == (route.target.host, route.target.canary)
 
 
