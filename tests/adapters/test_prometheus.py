@@ -1,7 +1,7 @@
 import asyncio
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -290,6 +290,19 @@ async def test_a_prometheus_that_hangs_is_a_timeout() -> None:
         return await asyncio.Future()
 
     assert (await error(hang, timeout=0.05)).reason == "PrometheusTimeout"
+
+
+async def test_a_prometheus_that_trickles_is_a_timeout() -> None:
+    async def trickle(_: httpx.Request) -> httpx.Response:
+        async def drops() -> AsyncIterator[bytes]:
+            while True:
+                yield b" "
+                await asyncio.sleep(0.01)
+
+        return httpx.Response(200, content=drops())
+
+    async with asyncio.timeout(5.0):
+        assert (await error(trickle, timeout=0.05)).reason == "PrometheusTimeout"
 
 
 @pytest.mark.parametrize("kind", ["last_over_time(istio_requests_total", "_bucket"])

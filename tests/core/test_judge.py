@@ -75,7 +75,9 @@ def test_evidence_agrees_with_an_independent_implementation(run: dict[str, Any])
         assert question.alarm is not None
         assert question.proofs is not None
         assert question.alarm.value == pytest.approx(row["alarm"], rel=1e-9)
-        assert question.evidence == pytest.approx(row["evidence"], rel=1e-9)
+        assert question.evidence(evidence.courses[0].indicator.far(evidence.settings)) == pytest.approx(
+            row["evidence"], rel=1e-9
+        )
         assert [question.proofs.value(rung) for rung in range(8)] == pytest.approx(row["proofs"], rel=1e-9)
         assert question.baseline.rate == pytest.approx(row["rate"], rel=1e-12)
         assert question.baseline.dispersion == pytest.approx(row["dispersion"], rel=1e-12)
@@ -214,6 +216,18 @@ def test_a_handful_of_failures_is_suspicious_but_rolls_back_only_with_one_more()
     assert steady(few, traffic(7, 1), traffic(143, 1), 1).assess(0.05, 0.1).regression
 
 
+def test_nothing_rises_while_an_alarm_is_under_way() -> None:
+    start = warmed(SUCCESS, traffic(150, 0.75))
+    calm = steady(start, traffic(7, 0), traffic(143, 1), 2).assess(0.005, 0.01)
+    assert calm.findings[0].proof is None
+    assert calm.allowed, "so few requests need no proof"
+    alarmed = steady(start, traffic(7, 2), traffic(143, 1), 2).assess(0.005, 0.01)
+    assert alarmed.findings[0].proof is None
+    assert not alarmed.regression
+    assert not alarmed.findings[0].calm
+    assert not alarmed.allowed
+
+
 def test_a_terrible_scrape_is_remembered_for_minutes() -> None:
     good = (traffic(1500, 7), traffic(13500, 68))
     start = steady(warmed(SUCCESS, traffic(15000, 75)), *good, 4)
@@ -345,7 +359,9 @@ def test_every_boundary_must_be_proven_and_the_alarm_is_their_mean() -> None:
     proofs = [question.proofs.value(0) for question in questions if question.proofs]
     assert max(proofs) > 20 > min(proofs)
     assert finding.proof == pytest.approx(math.log10(min(proofs)))
-    assert finding.worse == pytest.approx(math.log10(sum(question.evidence for question in questions) / len(questions)))
+    assert finding.worse == pytest.approx(
+        math.log10(sum(question.evidence(100.0) for question in questions) / len(questions))
+    )
 
 
 def test_latency_waits_until_stable_is_known() -> None:

@@ -70,6 +70,19 @@ def test_a_weight_that_is_set_back_goes_on_by_itself_and_is_not_blamed_for_the_g
     assert "Drifted" in simulation.reasons()
 
 
+def test_what_is_lost_under_somebody_elses_weights_is_not_the_canarys() -> None:
+    simulation = begun()
+    simulation.run(200, until=at_weight(25))
+    simulation.mesh.put(route({"v1": 100, "v2": 0}))
+    simulation.traffic.versions["v1"] = Behaviour(unreachable=0.02)
+    simulation.run(60)
+    simulation.traffic.versions["v1"] = Behaviour()
+    simulation.run(20)
+    simulation.mesh.put(route({"v1": 75, "v2": 25}))
+    simulation.run(900, until=ended)
+    assert simulation.phase == "Succeeded", simulation.status["message"]
+
+
 # Enforce.
 
 
@@ -148,6 +161,55 @@ def test_enforce_does_not_raise_what_has_been_proven_worse() -> None:
     simulation.mesh.put(written({"v1": 95, "v2": 5}))
     simulation.run(60)
     assert simulation.weight == 5
+
+
+def test_enforce_does_not_raise_a_held_regression_when_its_evidence_has_faded() -> None:
+    simulation = begun(onDrift="Enforce", onFailure="Pause")
+    simulation.run(200, until=at_weight(25))
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.5)
+    simulation.run(60, until=lambda s: s.phase == "Paused")
+    simulation.traffic.versions["v2"] = Behaviour()
+    simulation.mesh.put(written({"v1": 95, "v2": 5}))
+    simulation.run(3000)
+    assert simulation.weight == 5
+
+
+# In the look that brings the proof the drift comes first, so it must leave the decision to the rules behind it.
+
+
+def turned_back(**spec: Any) -> tuple[Simulation, float]:
+    """A run at 25 % whose canary has just begun to fail, and the instant at which it will be turned back."""
+    instants = []
+    for _ in range(2):
+        simulation = begun(onDrift="Enforce", **spec)
+        simulation.run(200, until=at_weight(25))
+        simulation.traffic.versions["v2"] = Behaviour(failing=0.5)
+        if instants:
+            break
+        simulation.run(60, until=lambda s: s.phase == "RollingBack" or ended(s))
+        assert simulation.reasons()[-1] in {"RegressionProven", "FailureLimitReached"}
+        instants.append(simulation.now)
+    return simulation, instants[0]
+
+
+THRESHOLD = {
+    "method": "Threshold",
+    "interval": "5s",
+    "warmup": "0s",
+    "indicators": [{"name": "errors", "successRate": {"objective": 99}}],
+}
+
+
+def test_enforce_does_not_raise_in_the_look_that_brings_the_proof() -> None:
+    for spec in ({}, {"analysis": THRESHOLD}):
+        simulation, turn = turned_back(**spec)
+        simulation.run(turn - simulation.now - 2)
+        simulation.mesh.put(written({"v1": 95, "v2": 5}))
+        seen: list[float] = []
+        simulation.checks.append(lambda s, seen=seen: seen.append(s.weight))  # type: ignore[misc]
+        simulation.run(60, until=ended)
+        assert simulation.phase == "RolledBack"
+        assert max(seen) <= 5, spec
 
 
 # Adopt.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from meshshift.core.mesh.documents import ObjectRef, Target, member, operation, pointer, ref_of, shown
 
 
-@given(st.lists(st.text(max_size=6), min_size=1, max_size=4))
+@given(st.lists(st.text(max_size=6) | st.text("~/01", max_size=4), min_size=1, max_size=4))
 def test_a_pointer_leads_to_the_member_whatever_its_name(steps: list[str]) -> None:
     document: object = "here"
     for step in reversed(steps):

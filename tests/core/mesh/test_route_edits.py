@@ -284,3 +284,12 @@ def test_a_dropped_entry_is_tested_to_be_still_at_zero() -> None:
     assert applied(document, (patch,)) == virtual_service({"route": [to("v1", 100)]})
     with pytest.raises(jsonpatch.JsonPatchTestFailed):
         applied(virtual_service({"route": [to("v1", 95), to("v2", 5)]}), (patch,))
+
+
+def test_an_entry_is_dropped_only_from_the_version_that_was_read() -> None:
+    document = virtual_service({"route": [to("v1", 100), to("v2", 0)]})
+    (patch,) = drop_canary_patches(found_in(document))
+    moved = deepcopy(document)
+    moved["metadata"]["resourceVersion"] = "2"
+    with pytest.raises(jsonpatch.JsonPatchTestFailed):
+        applied(moved, (patch,))
