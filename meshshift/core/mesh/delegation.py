@@ -1,14 +1,16 @@
 """Roots and delegates: which VirtualServices have their routes in another one's place.
 
 A VirtualService without hosts has no effect by itself.  One with hosts, the root, may hand an http entry to it, and
-then the delegate's http routes stand in the entry's place; `tls` and `tcp` of a delegate go nowhere.  Delegates are not
-nested: only what has hosts is a root.  A delegate that is missing, or not exported to the root's namespace, costs the
-root this one entry (`mergeVirtualServices` in Istio's `pilot/pkg/model/virtualservice_controller.go`).
+then the delegate's http routes stand in the entry's place, except those that match more than the entry does; `tls`
+and `tcp` of a delegate go nowhere.  Delegates are not nested: only what has hosts is a root.  A delegate that is
+missing, or not exported to the root's namespace, costs the root this one entry (`mergeVirtualServices` in Istio's
+`pilot/pkg/model/virtualservice_controller.go`, `mergeHTTPRoute` in `virtualservice.go`).
 """
 
 from collections.abc import Iterable, Sequence
 
 from meshshift.core.mesh.documents import Problem, Reason, shown
+from meshshift.core.mesh.match_conflicts import fits
 from meshshift.core.mesh.virtual_service import Route, VirtualService
 
 
@@ -39,8 +41,16 @@ def why_ignored(service: VirtualService, route: Route, services: Sequence[Virtua
             f"{service.ref} has no spec.hosts and {_nobody(service, services)}, so that its routes have no effect; "
             "give it hosts, or refer to it by http[].delegate of a VirtualService with hosts"
         )
-    if any(service.is_seen_in(root.ref.namespace) for root in roots):
+    seen = [root for root in roots if service.is_seen_in(root.ref.namespace)]
+    entries = [(root, each) for root in seen for each in root.routes if each.delegate == service.ref]
+    if any(fits(each.conditions, route.conditions) for _, each in entries):
         return None
+    if entries:
+        return _ignored(
+            f"{service.ref} {route} is left out, because its match goes beyond that of every entry that delegates to "
+            f"it ({', '.join(f'{root.ref} {each}' for root, each in entries)}); match there what it matches, or less "
+            "here"
+        )
     root = roots[0].ref
     return _ignored(
         f"{service.ref} has the spec.exportTo {shown(sorted(service.exported_to))}, so that {root} cannot delegate to "

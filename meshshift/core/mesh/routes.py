@@ -18,6 +18,7 @@ out may take away what the application needs.  That is a Problem until a person 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from meshshift.core.mesh.cohorts import Inserted, is_inserted
@@ -102,13 +103,13 @@ def find_routes(
             if why is not None:
                 skipped.append(_skipped(route, service, why))
             else:
-                carried = Carried(service, route, weighted, named=bool(names) or bool(only and not service.hosts))
+                carried = Carried(service, route, weighted, named=bool(names))
                 (taken if names or weighted.has_stable else pins).append(carried)
     if not (taken or pins):
         return _nothing_found([service for service, _ in chosen], target)
     if taken:
         skipped += [_skipped(pin.route, pin.owner, _pinned(pin.weighted)) for pin in pins]
-    found = _weighed(taken or pins, skipped, services, confined=bool(only))
+    found = _weighed(taken or pins, skipped, services, {selector.ref for selector in only})
     return found if isinstance(found, Problem) else replace(found, inserted=_inserted(chosen, target))
 
 
@@ -122,22 +123,27 @@ def _inserted(chosen: Iterable[tuple[VirtualService, object]], target: Target) -
 
 
 def _weighed(
-    found: Sequence[Carried], skipped: Sequence[SkippedRoute], services: Sequence[VirtualService], *, confined: bool
+    found: Sequence[Carried],
+    skipped: Sequence[SkippedRoute],
+    services: Sequence[VirtualService],
+    asked: AbstractSet[ObjectRef],
 ) -> FoundRoutes | Problem:
     """The routes if they can be written, with what Istio makes of them.
 
     A route without effect goes along with those that have one: it may get its effect back while the shift is under way.
+    It is a conflict where nothing else has an effect, of all routes or of a VirtualService that was asked for.
     """
     flaw = next(filter(None, (_flaw(each.weighted) for each in found)), None)
     if flaw is not None:
         return flaw
     idle = {each: why for each in found if (why := _why_idle(each, services)) is not None}
-    conflict = next((why for each, why in idle.items() if each.named or len(idle) == len(found)), None)
     working = [each for each in found if each not in idle]
+    needed = asked - {each.owner.ref for each in working}
+    lost = (why for each, why in idle.items() if each.named or not working or each.owner.ref in needed)
     return FoundRoutes(
         tuple(each.weighted for each in found),
         tuple(skipped),
-        conflict or shadowed(working, services, confined=confined),
+        next(lost, None) or shadowed(working, services, confined=bool(asked)),
     )
 
 

@@ -97,6 +97,11 @@ class Route:
     """The entry as it is written."""
 
     @property
+    def conditions(self) -> list[Document]:
+        """Its matches as they are written; empty if it takes everything."""
+        return _conditions(self.document)
+
+    @property
     def in_mesh(self) -> tuple[Match, ...]:
         """The matches that sidecars have."""
         return tuple(each for each in self.matches if not each.gateways or MESH in each.gateways)
@@ -222,7 +227,7 @@ def _read_route(ref: ObjectRef, protocol: Protocol, index: int, entry: object, c
         matched=bool(entry.get("match")),
         destinations=tuple(destinations),
         mirrors=tuple(_read_mirrors(ref, entry, cluster_domain)),
-        matches=_read_matches(entry) or (ALWAYS,),
+        matches=tuple(map(_read_match, _conditions(entry))) or (ALWAYS,),
         delegate=delegate,
         document=entry,
     )
@@ -235,17 +240,17 @@ def _read_delegate(ref: ObjectRef, entry: Document) -> ObjectRef | None:
     return ObjectRef(ref.kind, namespace, name) if name else None
 
 
-def _read_matches(entry: Document) -> tuple[Match, ...]:
+def _conditions(entry: Document) -> list[Document]:
     listed = entry.get("match")
-    return tuple(
-        Match(
-            gateways=frozenset(texts(each, "gateways")),
-            port=each["port"] if isinstance(each.get("port"), int) else None,
-            sni=frozenset(texts(each, "sniHosts")),
-            subnets=frozenset(texts(each, "destinationSubnets")),
-        )
-        for each in (listed if isinstance(listed, list) else ())
-        if isinstance(each, dict)
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
+def _read_match(condition: Document) -> Match:
+    return Match(
+        gateways=frozenset(texts(condition, "gateways")),
+        port=condition["port"] if isinstance(condition.get("port"), int) else None,
+        sni=frozenset(texts(condition, "sniHosts")),
+        subnets=frozenset(texts(condition, "destinationSubnets")),
     )
 
 

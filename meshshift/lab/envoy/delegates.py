@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from meshshift.core.mesh.match_conflicts import contradict
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -28,8 +30,7 @@ _INHERITED = (
     "headers",
 )
 _MAPS = ("headers", "withoutHeaders", "queryParams", "sourceLabels")
-_STRINGS = ("uri", "scheme", "method", "authority")
-_SINGLE = (*_STRINGS, "port", "sourceNamespace", "gateways", "statPrefix")
+_SINGLE = ("uri", "scheme", "method", "authority", "port", "sourceNamespace", "gateways", "statPrefix")
 
 
 def with_delegates(documents: Iterable[Document], resolve: Callable[[str, str], str]) -> list[Document]:
@@ -95,7 +96,7 @@ def _merged_matches(root: list[Document], delegate: list[Document]) -> list[Docu
         return root or delegate
     out: list[Document] = []
     for inner in delegate:
-        fitting = [outer for outer in root if not _contradict(outer, inner)]
+        fitting = [outer for outer in root if not contradict(outer, inner)]
         if not fitting:
             return None
         out += [_merged_match(outer, inner) for outer in fitting]
@@ -113,39 +114,3 @@ def _merged_match(outer: Document, inner: Document) -> Document:
 
 def _joined(outer: Document, inner: Document) -> str:
     return "-".join(part["name"] for part in (outer, inner) if part.get("name"))
-
-
-def _contradict(outer: Document, inner: Document) -> bool:
-    if any(_strings_contradict(outer.get(field), inner.get(field)) for field in _STRINGS):
-        return True
-    for field in ("headers", "withoutHeaders", "queryParams"):
-        known = outer.get(field) or {}
-        if any(_strings_contradict(known.get(key), match) for key, match in (inner.get(field) or {}).items()):
-            return True
-    return _clients_contradict(outer, inner)
-
-
-def _clients_contradict(outer: Document, inner: Document) -> bool:
-    if outer.get("ignoreUriCase", False) != inner.get("ignoreUriCase", False):
-        return True
-    if outer.get("port") and inner.get("port") and outer["port"] != inner["port"]:
-        return True
-    if outer.get("sourceNamespace") and outer["sourceNamespace"] != inner.get("sourceNamespace"):
-        return True
-    labels = outer.get("sourceLabels") or {}
-    if any(labels.get(key, value) != value for key, value in (inner.get("sourceLabels") or {}).items()):
-        return True
-    gateways = set(outer.get("gateways") or ())
-    return bool(gateways) and not set(inner.get("gateways") or ()) <= gateways
-
-
-def _strings_contradict(outer: Document | None, inner: Document | None) -> bool:
-    """Whether nothing (or not everything) that `inner` matches is matched by `outer` (stringMatchConflict)."""
-    if outer is None or inner is None:
-        return False
-    if "regex" in outer or "regex" in inner:
-        return True
-    if "exact" in outer:
-        return bool(inner.get("exact") != outer["exact"])
-    wanted = str(inner.get("prefix") or inner.get("exact") or "")
-    return "prefix" not in outer or not wanted.startswith(outer["prefix"])

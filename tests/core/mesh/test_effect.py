@@ -190,3 +190,15 @@ def test_names_are_for_http_routes_and_the_message_says_so() -> None:
     assert result.message.endswith(
         "name one of its routes: none (tcp routes have no name: to shift them, leave routes out)"
     )
+
+
+def test_a_delegate_s_route_that_matches_more_than_its_entry_is_left_out() -> None:
+    root = mesh("root", {"match": [{"uri": {"prefix": "/a"}}], "delegate": {"name": "lent"}})
+    beyond = mesh("lent", {"match": [{"uri": {"prefix": "/b"}}], **ROUTE}, hosts=[])
+    result = conflict(root, beyond)
+    assert result.reason is Reason.DELEGATE_IGNORED
+    assert result.message.startswith(
+        "VirtualService bookinfo/lent http[0] is left out, because its match goes beyond that of every entry that "
+        "delegates to it (VirtualService bookinfo/root http[0])"
+    )
+    assert routes_of(root, mesh("lent", {"match": [{"uri": {"exact": "/a/b"}}], **ROUTE}, hosts=[])) == ["lent/http[0]"]
