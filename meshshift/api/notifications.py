@@ -163,8 +163,8 @@ def _is_one_kind(notification: NotificationModel) -> bool:
 class NotificationModel(WireModel):
     """One receiver: exactly one of slack, webhook and cloudEvents."""
 
-    on: tuple[Transition, ...] = Field(
-        notices.DEFAULT_ON,
+    transitions: tuple[Transition, ...] = Field(
+        notices.DEFAULT_TRANSITIONS,
         min_length=1,
         max_length=len(Transition),
         description="The turns that it is told of. Other is every turn that no other word stands for: waiting, "
@@ -196,16 +196,16 @@ def is_header_value(text: str) -> bool:
 
 def notification_of(model: NotificationModel) -> notices.Notification:
     """Who is told, in the core's terms."""
-    on = frozenset(model.on)
+    transitions = frozenset(model.transitions)
     if model.slack is not None:
-        return notices.Notification(notices.Slack(model.slack.text), _to(model.slack), on)
+        return notices.Notification(notices.Slack(model.slack.text), _to(model.slack), transitions)
     if model.webhook is not None:
         form, to = notices.Webhook(model.webhook.body), _to(model.webhook)
-        return notices.Notification(form, to, on, _headers(model.webhook))
+        return notices.Notification(form, to, transitions, _headers(model.webhook))
     if model.cloud_events is None:
         raise AssertionError("a rule sees to it that there is one kind")
     events = notices.CloudEvents(model.cloud_events.mode)
-    return notices.Notification(events, _to(model.cloud_events), on, _headers(model.cloud_events))
+    return notices.Notification(events, _to(model.cloud_events), transitions, _headers(model.cloud_events))
 
 
 def _to(target: _TargetModel) -> notices.Value:

@@ -31,7 +31,7 @@ VARIABLES = {
     "service": "name of the Service",
     "stable": "name of the stable subset",
     "canary": "name of the canary's subset",
-    "transition": "the word of `on` that the turn belongs to",
+    "transition": "the word of `transitions` that the turn belongs to",
     "phase": "`status.phase` after the turn",
     "reason": "why, in CamelCase",
     "message": "why, in words",
@@ -54,7 +54,7 @@ _UNUSABLE = frozenset({Reason.INVALID_SPEC, Reason.CHECKPOINT_UNREADABLE})
 
 
 class Transition(StrEnum):
-    """What people subscribe to; the words of `notifications[].on`.  Every turn is exactly one of them."""
+    """What people subscribe to; the words of `notifications[].transitions`.  Every turn is exactly one of them."""
 
     STARTED = "Started"
     ADVANCED = "Advanced"
@@ -67,7 +67,7 @@ class Transition(StrEnum):
     OTHER = "Other"
 
 
-DEFAULT_ON = (
+DEFAULT_TRANSITIONS = (
     Transition.STARTED,
     Transition.PAUSED,
     Transition.ROLLING_BACK,
@@ -207,7 +207,7 @@ class Notification:
 
     form: Form
     to: Value = field(repr=False)
-    on: frozenset[Transition] = frozenset(DEFAULT_ON)
+    transitions: frozenset[Transition] = frozenset(DEFAULT_TRANSITIONS)
     headers: tuple[Header, ...] = ()
 
     @property
