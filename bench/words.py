@@ -95,8 +95,8 @@ is undecided after 1000 windows counts with the requests it had until then.
 """,
     "How rare a false rollback is": """\
 A canary that fails as stable does, 0.5 %, on the way 5/10/25/50/100.  Counting would take a hundred thousand shifts;
-this is measured with worse canaries and weighed back (see `bench/rare.py`).  Proved is less: at most 1 in 2970 with the
-whole allowance of 1 %, at most 1 in 5970 with the half of it that is simulated here.
+this is measured with worse canaries and weighed back (see `bench/rare.py`).  Proved is less: at most 1 in
+6,000 with the half of the allowance that is simulated here, 1 in 2,800 for two indicators with the whole.
 """,
     "Costs": """\
 One look at one window, measured on the machine that made this page, in plain Python; everything else on this page is

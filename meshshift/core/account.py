@@ -122,7 +122,7 @@ def _account(evidence: Evidence, course: Course, finding: Finding, next_weight: 
         stable=finding.stable,
         margin=tolerated(settings),
         allowed=None if objective is None else 1.0 - objective,
-        odds=course.evidence,
+        odds=course.evidence(settings),
         bar=course.indicator.far(settings),
         calm=finding.calm,
         proof=None if next_weight is None else _proof(evidence, finding, next_weight),

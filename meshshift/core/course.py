@@ -13,7 +13,7 @@ from meshshift.core.baseline import Baseline
 from meshshift.core.boundaries import ENOUGH, PLENTY, Histogram, around
 from meshshift.core.evidence import Counts, Rates, log_e_value
 from meshshift.core.indicator import Indicator, JudgeSettings, SuccessRate
-from meshshift.core.question import Question, rung_margin
+from meshshift.core.question import Question, rung_margin, suspicious
 from meshshift.core.telemetry import Tick
 
 _LEAST_WEIGHT = 1e-6
@@ -59,15 +59,16 @@ class Course:
         questions = tuple(question.see(tick, settings, far, allowed_bad, warming_up) for question in ready.questions)
         return replace(ready, questions=questions)
 
-    @property
-    def evidence(self) -> float:
+    def evidence(self, settings: JudgeSettings) -> float:
         """The indicator's E for rolling back; 1 while there is nothing to ask."""
-        return _mean([question.evidence for question in self.questions if question.alarm])
+        far = self.indicator.far(settings)
+        heard = [question.evidence(far) for question in self.questions if question.alarm]
+        return sum(heard) / len(heard) if heard else 1.0
 
     @property
     def loudest(self) -> Question | None:
         """The question that speaks most strongly against the canary: the one to show."""
-        return max((question for question in self.questions if question.alarm), key=_evidence_of, default=None)
+        return max((question for question in self.questions if question.alarm), key=_suspicion_of, default=None)
 
     def objective_disproven(self, settings: JudgeSettings) -> bool:
         """Whether the canary is shown to miss its absolute objective, as firmly as a rollback would need.
@@ -78,12 +79,8 @@ class Course:
         return any(question.objective is not None and question.objective.value >= far for question in self.questions)
 
     def calm(self, settings: JudgeSettings) -> bool:
-        """No alarm under way (less than a third of the way, in logarithm.
-
-        To a rollback) and the objective not disproven.
-        """
-        suspicion = _mean([question.suspicion for question in self.questions if question.alarm])
-        under_way = suspicion >= self.indicator.far(settings) ** (1.0 / 3.0)
+        """No alarm under way, which is where suspicion begins, and the objective not disproven."""
+        under_way = self.evidence(settings) >= suspicious(self.indicator.far(settings))
         return not under_way and not self.objective_disproven(settings)
 
     def proof(self, rung: int) -> float:
@@ -143,13 +140,8 @@ def _enclosing(threshold: float, with_objective: bool, histogram: Histogram) -> 
     return questions
 
 
-def _mean(evidence: list[float]) -> float:
-    """The mean of e-processes is one, whatever their dependence; 1 where nothing is asked."""
-    return sum(evidence) / len(evidence) if evidence else 1.0
-
-
-def _evidence_of(question: Question) -> float:
-    return question.evidence
+def _suspicion_of(question: Question) -> float:
+    return question.suspicion
 
 
 def _requests_needed(question: Question, rung: int, weight: float, settings: JudgeSettings) -> float:

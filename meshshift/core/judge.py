@@ -182,7 +182,7 @@ class Evidence:
         evidence yet.
         """
         rung = None if next_weight is None or weight <= 0.0 else self.rung(next_weight)
-        parts = [course.indicator.share * course.evidence for course in self.courses]
+        parts = [course.indicator.share * course.evidence(self.settings) for course in self.courses]
         regression = sum(parts) * self.settings.false_rollback >= 1.0
         findings = tuple(self._finding(course, rung, weight) for course in self.courses)
         proven = all(finding.proof is None or finding.proof >= finding.proof_bar for finding in findings)
@@ -217,7 +217,7 @@ class Evidence:
             name=course.indicator.name,
             canary=shown.canary if shown else nothing,
             stable=shown.stable if shown else nothing,
-            worse=_log10(course.evidence),
+            worse=_log10(course.evidence(self.settings)),
             worse_bar=log10(course.indicator.far(self.settings)),
             proof=None if rung is None else _log10(course.proof(rung)),
             proof_bar=-log10(self.settings.false_promotion),

@@ -27,8 +27,8 @@ CATASTROPHE = 9.0
 CAUTION = 30.0
 """How much more evidence a rollback takes against "no worse than stable" than against "within tolerance".
 
-With a chance of at most a of rolling back a canary within tolerance, one like stable is rolled back with a chance of
-at most a / (30 (1 - a)): 1 in 2970 for 1 %.
+Where a canary within tolerance is rolled back with a chance of at most 1 %, one like stable is, by two indicators, with
+a chance of at most 1 in 2800: 30 times less but for what suspicion alone may bring (docs/adr/0007).
 """
 
 _WORST_RATE = 0.9
@@ -63,13 +63,13 @@ class Question:
         relative = self.alarm.value if self.alarm else 1.0
         return min(relative, self.objective.value) if self.objective else relative
 
-    @property
-    def evidence(self) -> float:
-        """Evidence for rolling back: the suspicion, as far as the canary is also shown to be unlike stable.
+    def evidence(self, far: float) -> float:
+        """Evidence for rolling back: beyond what makes suspicious, no more than the canary is shown to be unlike stable.
 
-        Never more than the suspicion, nor than 1 + unlike / CAUTION: both promises rest on that.
+        `far` is the evidence at which the indicator rolls back alone.  Never more than the suspicion, nor than
+        suspicious(far) + unlike / CAUTION: both promises rest on that.
         """
-        return min(self.suspicion, max(1.0, self.unlike.value / CAUTION))
+        return min(self.suspicion, max(suspicious(far), self.unlike.value / CAUTION))
 
     def learn(self, tick: Tick) -> "Question":
         """Learn from stable without judging."""
@@ -115,6 +115,11 @@ class Question:
             stable=self.stable + stable,
         )
         return judged.learn(tick)
+
+
+def suspicious(far: float) -> float:
+    """The evidence from which on a canary gets no more weight: a third of the way, in logarithm, to a rollback."""
+    return float(far ** (1.0 / 3.0))
 
 
 def tolerated(settings: JudgeSettings) -> Margin:

@@ -15,7 +15,7 @@ from meshshift.core.alarm import LEAST_RESERVE, PRIOR, RUNGS, Alarm, Proofs
 from meshshift.core.baseline import Baseline
 from meshshift.core.evidence import Counts
 from meshshift.core.indicator import JudgeSettings
-from meshshift.core.question import CAUTION, Question, rung_margin
+from meshshift.core.question import CAUTION, Question, rung_margin, suspicious
 from meshshift.core.record import decode, encode
 from meshshift.core.telemetry import Tick, Traffic
 
@@ -81,13 +81,14 @@ def test_a_canary_no_worse_than_stable_is_not_expected_to_seem_unlike_it(
     assert expected <= alarm.value * (1 + 1e-9) + TOPPED_UP
 
 
-@given(alarms, alarms, alarms, st.sampled_from([0.01, 1.0, 1e3, 1e6]))
+@given(alarms, alarms, alarms, st.sampled_from([0.01, 1.0, 1e3, 1e6]), st.sampled_from([1.1, 2.0, FAR, 1e6]))
 def test_the_evidence_keeps_within_all_that_it_rests_on(
-    alarm: Alarm, objective: Alarm, unlike: Alarm, times: float
+    alarm: Alarm, objective: Alarm, unlike: Alarm, times: float, far: float
 ) -> None:
     unlike = Alarm(unlike.reserve * times, tuple(stake * times for stake in unlike.stakes))
-    evidence = Question(None, alarm=alarm, objective=objective, unlike=unlike).evidence
-    assert evidence <= min(alarm.value, objective.value, 1 + unlike.value / CAUTION)
+    evidence = Question(None, alarm=alarm, objective=objective, unlike=unlike).evidence(far)
+    assert evidence <= min(alarm.value, objective.value, suspicious(far) + unlike.value / CAUTION)
+    assert suspicious(far) < far
 
 
 @settings(max_examples=60, deadline=None)
