@@ -64,7 +64,7 @@ class Question:
         return min(relative, self.objective.value) if self.objective else relative
 
     def evidence(self, far: float) -> float:
-        """Evidence for rolling back: beyond what makes suspicious, no more than the canary is shown to be unlike stable.
+        """Evidence for rolling back: beyond suspicion, no more than the canary is shown to be unlike stable.
 
         `far` is the evidence at which the indicator rolls back alone.  Never more than the suspicion, nor than
         suspicious(far) + unlike / CAUTION: both promises rest on that.
