@@ -80,11 +80,14 @@ def test_a_checkpoint_that_cannot_be_read_leaves_what_people_were_told() -> None
     assert "To be rolled back" not in text
 
 
+SHIFT = "kind: TrafficShift\nmetadata: {{name: {}}}"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("kind: Service", "holds 0 TrafficShifts where one is needed; save one with kubectl get"),
-        ("kind: TrafficShift\nmetadata: &m {name: a}\n---\nkind: TrafficShift\nmetadata: {name: b}", "holds 2 TrafficShifts where one is needed"),
+        ("\n---\n".join([SHIFT.format("a"), SHIFT.format("b")]), "holds 2 TrafficShifts where one is needed"),
         ("{", "is not YAML"),
         ("", "holds 0 TrafficShifts"),
     ],
