@@ -281,6 +281,8 @@ def test_low_traffic_spends_its_spare_requests_but_never_at_full_weight() -> Non
     start = warmed(SUCCESS, traffic(7.5, 0))
     assert start.assess(0.05, 0.2).findings[0].proof is None
     assert start.assess(0.05, 1.0).findings[0].proof is not None
+    assert start.rung(1.0) == 0
+    assert warmed(SUCCESS, traffic(1.5, 0)).rung(1.0) == 0
     strict = warmed(SUCCESS, traffic(7.5, 0), JudgeSettings(spare_requests=0.0))
     assert strict.assess(0.05, 0.2).findings[0].proof is not None
 
@@ -299,6 +301,17 @@ def test_a_canary_above_its_objective_is_not_blamed_while_stable_fails_too() -> 
     assert "objective is missed" in assessment.findings[0].note
     alone = steady(warmed(indicators, traffic(1500, 7)), traffic(150, 8), traffic(1350, 7), 20)
     assert alone.assess(0.1, 0.25).regression
+
+
+def test_a_canary_hardly_worse_than_a_stable_that_misses_the_objective_is_not_blamed() -> None:
+    indicators = (Indicator("success-rate", 1.0, SuccessRate(objective=0.99)),)
+    start = warmed(indicators, traffic(15000, 750))
+    both_fail = steady(start, traffic(1500, 100), traffic(13500, 675), 60)
+    question, far = both_fail.courses[0].questions[0], indicators[0].far(DEFAULTS)
+    assert question.objective is not None
+    assert question.objective.value >= far
+    assert question.unlike.value >= 30 * far, "it is shown to be worse, and to miss its objective"
+    assert not both_fail.assess(0.1, 0.25).regression
 
 
 def test_a_canary_within_its_objective_is_not_rolled_back_for_being_worse_nor_promoted() -> None:

@@ -452,7 +452,7 @@ def test_a_look_between_the_windows_raises_nothing_while_counters_are_not_number
     simulation = begun()
     simulation.run(100, until=at_weight(5))
     simulation.command("pause")
-    simulation.run(20)
+    simulation.run(60)
     simulation.traffic.counts["v1", "200"] = float("nan")
     simulation.run(30)
     for _ in range(10):

@@ -14,7 +14,7 @@ from meshshift.engine.observe import Arms, read
 from meshshift.engine.ports import ServiceId
 from tests.engine.invariants import run_of
 from tests.engine.simulation import RUNNER, START
-from tests.engine.test_drift import begun, ended
+from tests.engine.test_drift import at_weight, begun, ended
 
 SERVICE = ServiceId("bookinfo", "reviews")
 
@@ -50,6 +50,21 @@ def test_nothing_rises_on_old_evidence_though_everything_was_proven() -> None:
     assert decide(replace(seen, run=run, telemetry=None)).reason == "ProvenNotWorse"
     late = decide(replace(seen, run=run, telemetry=None, now=seen.now + 60.0))
     assert (late.reason, late.run) == ("TelemetryStale", run)
+
+
+def test_a_window_that_begins_with_a_broken_counter_is_passed_over() -> None:
+    simulation = begun()
+    simulation.run(100, until=at_weight(5))
+    counted = simulation.traffic.counts["v1", "200"]
+    simulation.traffic.counts["v1", "200"] = float("nan")
+    simulation.run(2)
+    simulation.command("promote")
+    simulation.run(12, until=at_weight(25))
+    assert simulation.weight == 25
+    simulation.run(8)
+    simulation.traffic.counts["v1", "200"] = counted
+    simulation.run(600, until=ended)
+    assert simulation.phase == "Succeeded", simulation.status["message"]
 
 
 class Gap:

@@ -163,17 +163,6 @@ def test_enforce_does_not_raise_what_has_been_proven_worse() -> None:
     assert simulation.weight == 5
 
 
-def test_enforce_does_not_raise_a_held_regression_when_its_evidence_has_faded() -> None:
-    simulation = begun(onDrift="Enforce", onFailure="Pause")
-    simulation.run(200, until=at_weight(25))
-    simulation.traffic.versions["v2"] = Behaviour(failing=0.5)
-    simulation.run(60, until=lambda s: s.phase == "Paused")
-    simulation.traffic.versions["v2"] = Behaviour()
-    simulation.mesh.put(written({"v1": 95, "v2": 5}))
-    simulation.run(3000)
-    assert simulation.weight == 5
-
-
 # In the look that brings the proof the drift comes first, so it must leave the decision to the rules behind it.
 
 
@@ -257,6 +246,17 @@ def test_adopting_in_turn_with_another_writer_is_a_fight_too() -> None:
         simulation.mesh.put(written({"v1": 100 - weight, "v2": weight}))
         simulation.run(5)
     assert simulation.status["reason"] == "DriftFight"
+
+
+def test_nothing_is_adopted_while_a_regression_is_held() -> None:
+    simulation = begun(onDrift="Adopt", onFailure="Pause")
+    simulation.run(200, until=at_weight(25))
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.5)
+    simulation.run(60, until=lambda s: s.phase == "Paused")
+    simulation.mesh.put(written({"v1": 60, "v2": 40}))
+    simulation.run(30)
+    assert (simulation.phase, simulation.status["reason"]) == ("Paused", "Drifted")
+    assert simulation.status["weights"]["desired"] == 25
 
 
 # A mesh that is mid-way before the run begins.
