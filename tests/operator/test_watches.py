@@ -146,3 +146,29 @@ def test_an_object_that_is_listed_a_second_time_tells_that_the_watch_began_anew(
     assert [listed(PODS, each) for each in (first, second)] == [False, False]
     assert [listed(PODS, each) for each in (third, second, first)] == [False, True, False], "once for each list"
     assert [listed(PODS, each) for each in (first, second)] == [True, False]
+
+
+def placed(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace, "resourceVersion": "2"}, "spec": spec}
+
+
+async def test_a_wildcard_rule_a_root_and_a_rival_wake_the_shift_they_decide_over() -> None:
+    watched = Watched()
+    await watched.woken()
+    delegate = versioned(route({"v1": 100}), 2)
+    del delegate["spec"]["hosts"]
+    delegating = {"delegate": {"name": "reviews", "namespace": "bookinfo"}}
+    root = placed("root", "edge", hosts=["a.example"], http=[delegating])
+    rival = placed("rival", "edge", hosts=["*.example"], http=[{}])
+    wide = placed("wide", "web", host="*.local")
+    for resource, document in (
+        (VIRTUAL_SERVICES, delegate),
+        (VIRTUAL_SERVICES, root),
+        (VIRTUAL_SERVICES, rival),
+        (DESTINATION_RULES, wide),
+    ):
+        watched.feed.take(resource, document, gone=False)
+        assert await watched.woken() == [KEY], document["metadata"]["name"]
+    for resource, document in ((DESTINATION_RULES, wide), (VIRTUAL_SERVICES, rival), (VIRTUAL_SERVICES, root)):
+        watched.feed.take(resource, document, gone=True)
+        assert await watched.woken() == [KEY], document["metadata"]["name"]
