@@ -1,7 +1,8 @@
 """What a sidecar's configuration is computed from: Services, the pods behind them, and Istio's traffic documents.
 
-The lookups follow Istio: hosts resolve in the namespace of the document that names them, the oldest VirtualService of a
-host wins, and a DestinationRule is searched in the client's namespace, then the service's, then the root namespace.
+The lookups follow Istio, by the functions that plans are made with: hosts resolve in the namespace of the document that
+names them, of several VirtualServices for a host the first in Istio's order wins (`in_order`), and a DestinationRule is
+searched in the client's namespace, then the service's, then the root namespace (`acting_for`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshshift.core.mesh.hosts import resolve_host
+from meshshift.core.mesh.precedence import in_order
+from meshshift.core.mesh.rule_lookup import acting_for
+from meshshift.core.mesh.virtual_service import read_virtual_service
 from meshshift.lab.envoy.delegates import with_delegates
 
 if TYPE_CHECKING:
@@ -17,7 +21,6 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-ROOT_NAMESPACE = "istio-system"
 _NOT_HTTP = ("tcp", "tls", "https", "mongo", "mysql", "redis", "udp")
 
 
@@ -93,14 +96,15 @@ class World:
             return resolve_host(host, namespace, cluster_domain)
 
         roots = [document for document in with_delegates(virtual_services, resolve) if _for_sidecars(document)]
+        read = {read_virtual_service(document, cluster_domain): document for document in roots}
         ready = [pod for pod in pods if serves(pod)]
         found = [mesh_service(service, ready, cluster_domain) for service in services]
         return cls(
             client_namespace=client_namespace,
             cluster_domain=cluster_domain,
             services={service.host: service for service in sorted(found, key=lambda service: service.host)},
-            virtual_services=tuple(sorted(roots, key=age_and_name)),
-            destination_rules=tuple(sorted(destination_rules, key=age_and_name)),
+            virtual_services=tuple(read[each] for each in in_order(read, client_namespace)),
+            destination_rules=tuple(destination_rules),
         )
 
     def resolve(self, host: str, namespace: str) -> str:
@@ -118,27 +122,13 @@ class World:
         return best[1] if best else None
 
     def destination_rule(self, service: MeshService) -> Document | None:
-        """The DestinationRule of a service as this client gets it.
+        """The DestinationRule of a service as this client gets it, several that Istio joins as one (`acting_for`).
 
-        The first of client, service and root namespace with a match wins whole; several for the same host there are
-        one rule with all the subsets and the policy of the oldest.
+        Those with a `workloadSelector` are left out: they are for some clients only.
         """
-        for namespace in dict.fromkeys((self.client_namespace, service.namespace, ROOT_NAMESPACE)):
-            rules = [
-                rule
-                for rule in self.destination_rules
-                if rule["metadata"]["namespace"] == namespace
-                and self.resolve(rule["spec"].get("host", ""), namespace) == service.host
-            ]
-            if rules:
-                return _merged(rules)
-        return None
-
-
-def age_and_name(document: Document) -> tuple[str, str, str]:
-    """Istio's order of configuration: creation time, then name, then namespace (pkg/config: sortByCreationTime)."""
-    metadata = document["metadata"]
-    return (str(metadata.get("creationTimestamp") or ""), metadata["name"], metadata["namespace"])
+        domain = self.cluster_domain
+        found = acting_for(self.destination_rules, service.host, service.namespace, self.client_namespace, domain)
+        return next((_merged(list(acting.rules)) for acting in found if acting.selector is None), None)
 
 
 def serves(pod: Document) -> bool:
@@ -228,10 +218,13 @@ def _match_rank(pattern: str, host: str) -> int:
 
 
 def _merged(rules: list[Document]) -> Document:
+    """All their subsets, and the traffic policy of the first that has one (`mergeDestinationRule`)."""
     if len(rules) == 1:
         return rules[0]
     subsets: dict[str, Document] = {}
+    policies = [rule["spec"]["trafficPolicy"] for rule in rules if rule["spec"].get("trafficPolicy")]
     for rule in rules:
         for subset in rule["spec"].get("subsets") or ():
             subsets.setdefault(subset["name"], subset)
-    return {**rules[0], "spec": {**rules[0]["spec"], "subsets": list(subsets.values())}}
+    merged = {**rules[0]["spec"], "subsets": list(subsets.values())}
+    return {**rules[0], "spec": merged | ({"trafficPolicy": policies[0]} if policies else {})}
