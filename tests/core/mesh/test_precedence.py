@@ -54,6 +54,7 @@ def test_of_two_for_one_host_the_older_is_obeyed_everywhere() -> None:
         (("a", "2025-01-01T00:00:00Z"), ("b", "2025-01-02T00:00:00Z"), "is older"),
         (("a", "2025-01-01T00:00:00Z"), ("b", "2025-01-01T00:00:00Z"), "created in the same second and its name"),
         (("a", ""), ("b", ""), "wins if it is created first"),
+        (("a", ""), ("b", "2025-01-01T00:00:00Z"), "wins if it is created first"),
     ],
 )
 def test_the_winner_has_a_reason(first: tuple[str, str], second: tuple[str, str], why: str) -> None:
@@ -126,6 +127,8 @@ def connections(protocol: str, created: str, *entries: dict[str, Any]) -> Virtua
         ("tcp", {"match": [{"port": 1}]}, {"match": [{"port": 2}]}, False),
         ("tcp", {}, {"match": [{"destinationSubnets": ["10.0.0.0/8"]}]}, False),
         ("tcp", {"match": [{"destinationSubnets": ["10.0.0.0/8"]}]}, {}, True),
+        ("tcp", {"match": [{"destinationSubnets": ["a"]}]}, {"match": [{"destinationSubnets": ["a", "b"]}]}, True),
+        ("tcp", {"match": [{"destinationSubnets": ["a", "b"]}]}, {"match": [{"destinationSubnets": ["a"]}]}, False),
         ("tls", {"match": [{"sniHosts": ["a", "b"]}]}, {"match": [{"sniHosts": ["b"]}]}, True),
         ("tls", {"match": [{"sniHosts": ["a"]}]}, {"match": [{"sniHosts": ["b"]}]}, False),
     ],
