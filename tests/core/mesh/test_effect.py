@@ -202,3 +202,12 @@ def test_a_delegate_s_route_that_matches_more_than_its_entry_is_left_out() -> No
         "delegates to it (VirtualService bookinfo/root http[0])"
     )
     assert routes_of(root, mesh("lent", {"match": [{"uri": {"exact": "/a/b"}}], **ROUTE}, hosts=[])) == ["lent/http[0]"]
+
+
+def test_at_a_gateway_it_acts_and_in_the_mesh_it_is_ignored() -> None:
+    both = mesh("both", ROUTE, gateways=["mesh", "public"], created=NEW)
+    result = conflict(both, mesh("old", {"route": [to()]}, created=OLD))
+    assert result.message.startswith(
+        "VirtualService bookinfo/both is ignored: VirtualService bookinfo/old has the host"
+    )
+    assert routes_of(both, mesh("old", ROUTE, created=OLD)) == ["both/http[0]", "old/http[0]"]
