@@ -168,7 +168,7 @@ def test_enforce_does_not_raise_what_has_been_proven_worse() -> None:
 
 def turned_back(**spec: Any) -> tuple[Simulation, float]:
     """A run at 25 % whose canary has just begun to fail, and the instant at which it will be turned back."""
-    instants = []
+    instants: list[float] = []
     for _ in range(2):
         simulation = begun(onDrift="Enforce", **spec)
         simulation.run(200, until=at_weight(25))

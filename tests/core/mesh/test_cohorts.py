@@ -2,6 +2,8 @@
 
 from copy import deepcopy
 
+import jsonpatch
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -161,3 +163,21 @@ def test_the_managed_routes_and_all_others_stay_as_they_are(document: Document, 
 
 def test_nothing_wanted_and_nothing_there_is_nothing_to_do() -> None:
     assert patches(virtual_service({"route": [to("v1")]}), NOTHING) == ()
+
+
+def test_nothing_is_put_into_or_taken_out_of_another_version() -> None:
+    document = virtual_service({"route": [to("v1")]})
+    wanted = Extras((TESTERS,), mirror=10)
+    for before, after in ((document, wanted), (with_extras(document, wanted), Extras(mirror=0))):
+        moved = deepcopy(before)
+        moved["metadata"]["resourceVersion"] = "another"
+        with pytest.raises(jsonpatch.JsonPatchTestFailed):
+            applied(moved, patches(before, after))
+
+
+def test_what_is_taken_out_is_tested_to_be_what_was_put_in() -> None:
+    before = with_extras(virtual_service({"route": [to("v1")]}), Extras((TESTERS,)))
+    changed = deepcopy(before)
+    changed["spec"]["http"].insert(0, {"route": [to("v1")]})
+    with pytest.raises(jsonpatch.JsonPatchTestFailed):
+        applied(changed, patches(before, NOTHING))
