@@ -19,6 +19,7 @@ from meshshift.adapters.cluster import KubeCluster
 from meshshift.adapters.journals import DecisionLog, Journals
 from meshshift.adapters.kube import KubeClient
 from meshshift.adapters.metrics import CONTENT_TYPE, Metrics
+from meshshift.adapters.notifier import Notifier
 from meshshift.adapters.prometheus import PrometheusTelemetry
 from meshshift.core.observation import Timing
 from meshshift.engine.queue import WorkQueue
@@ -113,12 +114,16 @@ class Operator:
 
     async def _work(self) -> None:
         self.metrics.led(leading=True)
-        async with PrometheusTelemetry(self.prometheus, _Queries(self.metrics)) as telemetry:
+        cluster = KubeCluster(self.client, self.identity)
+        async with (
+            PrometheusTelemetry(self.prometheus, _Queries(self.metrics)) as telemetry,
+            Notifier(cluster, self.metrics.notified) as notifier,
+        ):
             reconciler = Reconciler(
                 self.world,
-                KubeCluster(self.client, self.identity),
+                cluster,
                 telemetry,
-                Journals(self.metrics, DecisionLog()),
+                Journals(self.metrics, DecisionLog(), notifier),
                 Timing(settle=self.settings.settle, lag=self.settings.scrape_interval),
             )
             workers = Workers(self.queue, reconciler, self.metrics)

@@ -37,6 +37,7 @@ def _rights(kind: str, name: str, path: str = "rbac.yaml") -> set[tuple[str, str
 
 CLUSTER = _rights("ClusterRole", "meshshift")
 LEADER = _rights("Role", "meshshift-leader")
+NOTIFICATIONS = _rights("Role", "meshshift-notifications", "components/notifications/role.yaml")
 WATCHED = [kube.TRAFFIC_SHIFTS, kube.VIRTUAL_SERVICES, kube.DESTINATION_RULES, kube.SERVICES, kube.PODS]
 
 
@@ -56,6 +57,7 @@ def test_what_is_watched_may_be_read(resource: kube.Resource, verb: str) -> None
         (kube.DESTINATION_RULES, "create"),
         (kube.EVENTS, "create"),
         (kube.EVENTS, "patch"),
+        (kube.EVENTS, "get"),
     ],
 )
 def test_what_is_written_may_be_written(resource: kube.Resource, verb: str) -> None:
@@ -72,7 +74,7 @@ def test_the_lease_may_be_kept() -> None:
 
 def test_every_resource_that_the_code_uses_is_granted() -> None:
     """A resource constant that adapters, engine or operator use must be in a role."""
-    granted = {(group, resource) for group, resource, _ in CLUSTER | LEADER}
+    granted = {(group, resource) for group, resource, _ in CLUSTER | LEADER | NOTIFICATIONS}
     constants = {name: each for name, each in vars(kube).items() if isinstance(each, kube.Resource)}
     sources = [path for room in ("adapters", "engine", "operator") for path in (ROOT / "meshshift" / room).glob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "kube.py")
@@ -84,6 +86,13 @@ def test_every_resource_that_the_code_uses_is_granted() -> None:
 def test_nothing_may_be_deleted_and_nothing_is_a_wildcard() -> None:
     everything = {part for right in CLUSTER | LEADER for part in right}
     assert not everything & {"*", "delete", "deletecollection", "impersonate", "escalate", "bind", "secrets"}
+
+
+def test_secrets_are_opened_one_by_one() -> None:
+    """Addresses of notifications: only with a Role for Secrets of that name, only to be read."""
+    assert {("", "secrets", "get")} == NOTIFICATIONS
+    (role,) = [each for each in _documents("components/notifications/role.yaml") if each["kind"] == "Role"]
+    assert [rule["resourceNames"] for rule in role["rules"]] == [["meshshift-notifications"]]
 
 
 def test_one_namespaces_role_grants_what_the_cluster_role_grants_in_a_namespace() -> None:
