@@ -53,9 +53,9 @@ def manifest(simulation: Simulation) -> dict[str, Any]:
 
 def test_a_recorded_run_is_replayed_over_its_own_time(ask: Ask) -> None:
     text = ask(rolled_back()).output
-    assert "replayed 2023-11-14 22:13:51 to 2023-11-14 22:14:13 UTC" in text
+    assert "replayed 2023-11-14 22:13:51 to 2023-11-14 22:14:18 UTC" in text
     assert "2023-11-14 22:13:51   5%  FirstStep: 0% → 5%: the first weight is on faith" in text
-    assert "Verdict: would have been rolled back at 22:14:11, 20 s after the start: 5% → 0%: success-rate" in text
+    assert "Verdict: would have been rolled back at 22:14:16, 25 s after the start: 5% → 0%: success-rate" in text
 
 
 def test_a_promotion_tells_when_each_weight_would_have_been_allowed(ask: Ask) -> None:
@@ -76,7 +76,7 @@ def test_verdicts_of_other_settings_stand_beside_each_other(ask: Ask) -> None:
     )
     assert text.count("weights allowed: ") == 3
     assert (
-        "undecided when the period ended at 22:14:13" in text or "undecided when the period ended at 22:14:11" in text
+        "undecided when the period ended at 22:14:18" in text or "undecided when the period ended at 22:14:16" in text
     )
 
 
@@ -103,8 +103,8 @@ def test_a_manifest_needs_a_start(ask: Ask) -> None:
 
 def test_a_manifest_is_replayed_over_the_time_that_is_asked_for(ask: Ask) -> None:
     simulation = rolled_back()
-    period = ("--start", "2023-11-14T22:13:51Z", "--end", "2023-11-14T22:14:13Z")
-    assert "rolled back at 22:14:11" in ask(simulation, *period, shift=manifest(simulation)).output
+    period = ("--start", "2023-11-14T22:13:51Z", "--end", "2023-11-14T22:14:18Z")
+    assert "rolled back at 22:14:16" in ask(simulation, *period, shift=manifest(simulation)).output
 
 
 def test_an_end_before_the_start_is_refused(ask: Ask) -> None:
