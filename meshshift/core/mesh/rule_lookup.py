@@ -85,7 +85,8 @@ def hidden_subset(
     of their own, are not told of: they had no subset before.
     """
     for client in clients_of(rules, target.namespace):
-        for acting in acting_for(rules, target.host, target.namespace, client, target.cluster_domain):
+        found = acting_for(rules, target.host, target.namespace, client, target.cluster_domain)
+        for acting in found:
             if acting.ref.namespace not in (target.namespace, client):
                 continue
             coming = {target.canary} if adding_to in {ref_of(rule, _KIND) for rule in acting.rules} else set()
@@ -93,7 +94,19 @@ def hidden_subset(
                 present = acting.labels(subset)
                 if subset not in coming and present != labels:
                     return _hides(acting, target, client, subset, labels, present)
+        if found and all(acting.selector is not None for acting in found):
+            return _leaves_nothing(found[0], target, client)
     return None
+
+
+def _leaves_nothing(acting: Acting, target: Target, client: str) -> Problem:
+    """A rule for some workloads is a hit of the lookup for all callers of its namespace, and the others get none."""
+    return Problem(
+        Reason.SUBSET_HIDDEN,
+        f"the workloads of namespace {client} that the workloadSelector of {acting.ref} does not select get no rule "
+        f"for {target.host} at all: their requests to its subsets would fail with 503 (NC); add a rule without "
+        f"workloadSelector to namespace {client}, or take its workloadSelector out",
+    )
 
 
 def _hides(

@@ -144,3 +144,10 @@ def test_a_subset_that_is_about_to_be_added_is_missed_by_callers_with_their_own_
 
 def test_callers_that_have_nothing_either_way_are_not_told_of() -> None:
     assert hidden(rule(V1, V2, exportTo=["."])) is None
+
+
+def test_a_rule_for_some_workloads_alone_leaves_the_others_of_its_namespace_without_any() -> None:
+    some = elsewhere(V1, V2, workloadSelector={"matchLabels": {"app": "x"}})
+    message = told(OURS, some)
+    assert message.startswith("the workloads of namespace web that the workloadSelector of DestinationRule web/theirs")
+    assert hidden(OURS, some, elsewhere(V1, V2, name="all")) is None
