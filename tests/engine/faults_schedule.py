@@ -31,7 +31,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What goes wrong and when: `calls` with a chance for each call, `watches` by kind, `prometheus`, and its clock."""
+    """What goes wrong and when: `calls` with a chance for each call, `watches` by kind, `prometheus`, and its clock.
+
+    `touches` are instants at which somebody annotates an object of a kind, which is nobody's fault.
+    """
 
     seed: int
     story: Story
@@ -40,6 +43,7 @@ class Schedule:
     prometheus: tuple[Span, ...]
     skew: float
     calm: float
+    touches: tuple[tuple[float, str], ...] = ()
 
 
 def undisturbed(story: Story) -> Schedule:
@@ -65,7 +69,13 @@ def draw(seed: int) -> Schedule:
     )
     skew = rng.choice(SKEWS)
     ends = [span.end for span in (*calls, *prometheus, *(each for spans in watches.values() for each in spans))]
-    return Schedule(seed, story, calls, watches, prometheus, skew, max([*ends, *story.instants, 0.0]))
+    calm = max([*ends, *story.instants, 0.0])
+    return Schedule(seed, story, calls, watches, prometheus, skew, calm, _touches(rng, until))
+
+
+def _touches(rng: random.Random, until: float) -> tuple[tuple[float, str], ...]:
+    kinds = ("VirtualService", "VirtualService", "DestinationRule", "TrafficShift")
+    return tuple((rng.uniform(0.0, until), rng.choice(kinds)) for _ in range(rng.choice((0, 0, 4, 12))))
 
 
 def _span(rng: random.Random, until: float, least: float, most: float, what: str, strength: float) -> Span:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from meshshift.adapters.clocks import TOLERANCE
@@ -21,7 +22,8 @@ from meshshift.operator.watches import Feed
 from meshshift.operator.workers import Workers
 from tests.engine.faults_schedule import CALLS, PROMETHEUS, RESOURCES, Schedule, Span
 from tests.engine.invariants import CANARY, History, Sight, Write, percent, subsets
-from tests.engine.simulation import RUNNER, Document, Killed, Simulation, shift
+from tests.engine.simulation import NAMESPACE, RUNNER, Document, Killed, Simulation, shift
+from tests.engine.stories import Act
 
 PROXIES = ("client-0", "client-1")
 REQUEST_TIMEOUT = 10.0
@@ -88,9 +90,9 @@ class Disturbed(Simulation):
         self.blind = ""
         self.begun = float("inf")
         self.down_until = 0.0
-        self.within = False
         self.slowed_at = 0.0
         self.as_of: dict[str, float] = {}
+        self.known_versions: dict[str, str] = {}
         self.before: Document = {}
         super().__init__()
         self.history.settle = self.timing.settle
@@ -100,7 +102,8 @@ class Disturbed(Simulation):
             self.traffic.flow(self.now, 1.0, self.shares())
         self.mesh.put(shift(**schedule.story.spec))
         self.begun = self.now
-        self.script = sorted(schedule.story.script, key=lambda each: each[0])
+        touches: list[tuple[float, Act]] = [(at, partial(Disturbed._touch, kind=kind)) for at, kind in schedule.touches]
+        self.script = sorted([*schedule.story.script, *touches], key=lambda each: each[0])
         self.mesh.told = self._told
         self.mesh.interrupt = self._moment
         self.restart()
@@ -190,20 +193,26 @@ class Disturbed(Simulation):
             if min(self.queue._due.values(), default=float("inf")) > self.now:
                 return
             self._note_caches()
-            self.within = True
+            self.known_versions = self._cached_versions()
             try:
                 RUNNER.run(self.workers.turn())
             except Killed:
                 self.down_until = self.now + self.rng.randint(1, 5)
                 return
-            finally:
-                self.within = False
             if self.gauge.error is not None and not isinstance(self.gauge.error, ApiFailure):
                 raise AssertionError(f"a bug: {self.gauge.error!r}") from self.gauge.error
         raise AssertionError(f"no rest: {self.status.get('reason')} {self.status.get('message')}")
 
     def _trouble(self, spans: Sequence[Span], what: set[str]) -> Span | None:
         return next((span for span in spans if span.what in what and span.holds(self.elapsed)), None)
+
+    def _touch(self, kind: str) -> None:
+        """Somebody annotates the object, if it is there."""
+        if self.mesh.peek(kind, "reviews"):
+            note = {"touched": f"{self.now:.0f}"}
+            self.mesh.edit(
+                kind, "reviews", lambda each: each["metadata"].setdefault("annotations", {}).update(note), spec=False
+            )
 
     # The eyewitness.
 
@@ -222,6 +231,12 @@ class Disturbed(Simulation):
     def _note_caches(self) -> None:
         """What this pass relies on: caches that were complete up to these instants."""
         self.as_of = {kind: stream.complete_until(self.now) for kind, stream in self.streams.items()}
+
+    def _cached_versions(self) -> dict[str, str]:
+        world = self.world
+        tables = {"VirtualService": world.virtual_services, "DestinationRule": world.destination_rules}
+        known = {kind: table.get((NAMESPACE, "reviews")) for kind, table in tables.items()}
+        return {kind: str(each["metadata"]["resourceVersion"]) for kind, each in known.items() if each}
 
     def command(self, text: str) -> None:
         """kubectl annotate."""
@@ -248,7 +263,18 @@ class Disturbed(Simulation):
         if call != "status":
             # Traffic is moved on a look of its own, a status tells what was seen when the pass began.
             self._note_caches()
-        self.history.writes.append(Write(self.now, call, self.before, after, stored, dict(self.as_of), self.blind))
+        self.history.writes.append(
+            Write(
+                self.now,
+                call,
+                self.before,
+                after,
+                stored,
+                dict(self.as_of),
+                self.blind,
+                self.known_versions.get(kind, ""),
+            )
+        )
         self._look()
 
     def _fault(self, call: str, moment: str) -> None:

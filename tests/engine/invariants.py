@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 from meshshift.core.run import Phase, Run
-from meshshift.core.spec import SetWeight
+from meshshift.core.spec import OnDrift, SetWeight
 from meshshift.engine.checkpoint import decode
 
 Document = dict[str, Any]
@@ -48,7 +48,7 @@ class Write:
 
     `shift` is the TrafficShift as stored then (empty once it is gone).  `as_of` is the instant at which the caches that
     it was decided on were complete, by kind.  `blind`: the last reading of Prometheus had failed ("unreadable"), or
-    had brought nothing ("empty").
+    had brought nothing ("empty").  `known` is the version of the object that the caches held when the pass began.
     """
 
     at: float
@@ -58,6 +58,7 @@ class Write:
     shift: Document = field(default_factory=dict)
     as_of: Mapping[str, float] = field(default_factory=dict)
     blind: str = ""
+    known: str = ""
 
 
 @dataclass
@@ -270,6 +271,37 @@ def no_weight_reaches_a_subset_without_ready_pods(history: History) -> list[str]
     ]
 
 
+def no_write_lands_on_what_was_not_seen(history: History) -> list[str]:
+    """Between the look and the write of it nobody else has changed the object."""
+    return [
+        f"{write.at}: {write.call} was decided on version {write.known} and landed on {_version(write.before)}"
+        for write in history.writes
+        if write.call in {"patch VirtualService", "patch DestinationRule"} and write.known != _version(write.before)
+    ]
+
+
+def _version(document: Document) -> str:
+    return str(document["metadata"].get("resourceVersion", ""))
+
+
+def weights_of_others_are_not_written_over(history: History) -> list[str]:
+    """Unless a person or the spec says so, only weights that we had set are set anew; the way back is always open."""
+    found = []
+    ours = {0.0}
+    for write in history.writes:
+        if write.call != "patch VirtualService":
+            continue
+        before, run = percent(write.before), run_of(write.shift)
+        told = any(at <= write.at and order == "resume" for at, order in history.orders)
+        if run is None or run.phase is Phase.ROLLING_BACK or run.spec.on_drift is not OnDrift.PAUSE or told:
+            ours.add(percent(write.after) or 0.0)
+            continue
+        if before not in ours:
+            found.append(f"{write.at}: {before}%, which was somebody else's, became {percent(write.after)}%")
+        ours.add(percent(write.after) or 0.0)
+    return found
+
+
 def nothing_foreign_changes(history: History) -> list[str]:
     """A write changes what is ours to change, and nothing else of the object."""
     return [
@@ -346,6 +378,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     no_weight_reaches_a_subset_that_is_missing,
     no_weight_reaches_a_subset_that_is_unsettled,
     no_weight_reaches_a_subset_without_ready_pods,
+    no_write_lands_on_what_was_not_seen,
+    weights_of_others_are_not_written_over,
     nothing_foreign_changes,
     the_status_claims_only_what_the_mesh_says,
     every_turn_is_told_as_an_event,

@@ -117,6 +117,16 @@ def test_no_weight_reaches_a_subset_without_ready_pods(broken: Broken) -> None:
 
 
 @each_part
+def test_no_write_lands_on_what_was_not_seen(broken: Broken) -> None:
+    assert broken("no_write_lands_on_what_was_not_seen") == []
+
+
+@each_part
+def test_weights_of_others_are_not_written_over(broken: Broken) -> None:
+    assert broken("weights_of_others_are_not_written_over") == []
+
+
+@each_part
 def test_nothing_foreign_changes(broken: Broken) -> None:
     assert broken("nothing_foreign_changes") == []
 

@@ -106,6 +106,16 @@ def unsettled() -> History:
     return broken(writes=[added, *HONEST.writes])
 
 
+def unseen() -> History:
+    before = route({"v1": 100, "v2": 0})
+    before["metadata"] = {**before["metadata"], "resourceVersion": "8"}
+    return broken(writes=[weighing(20.0, before, route({"v1": 95, "v2": 5}), known="7")])
+
+
+def written_over() -> History:
+    return broken(writes=[weighing(20.0, route({"v1": 98, "v2": 2}), route({"v1": 95, "v2": 5}))])
+
+
 def foreign() -> History:
     after = route({"v1": 95, "v2": 5})
     after["spec"]["http"][0]["timeout"] = "3s"
@@ -139,6 +149,8 @@ BREACHES = (
     (invariants.no_weight_reaches_a_subset_that_is_missing, without_subset),
     (invariants.no_weight_reaches_a_subset_that_is_unsettled, unsettled),
     (invariants.no_weight_reaches_a_subset_without_ready_pods, without_pods),
+    (invariants.no_write_lands_on_what_was_not_seen, unseen),
+    (invariants.weights_of_others_are_not_written_over, written_over),
     (invariants.nothing_foreign_changes, foreign),
     (invariants.the_status_claims_only_what_the_mesh_says, claimed_weight),
     (invariants.the_status_claims_only_what_the_mesh_says, claimed_end),
