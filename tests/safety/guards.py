@@ -1,0 +1,33 @@
+"""Every guard that is known, by what it protects: the list behind the table of docs/safety.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.safety.guards_drift import DELETION, OTHERS
+from tests.safety.guards_engine import API, CACHES, INTERRUPTION
+from tests.safety.guards_input import INPUT
+from tests.safety.guards_judge import JUDGING
+from tests.safety.guards_mesh import BREAKING, PATCHES, SHAPES
+from tests.safety.guards_rules import RULES
+from tests.safety.guards_telemetry import ANSWERS, COUNTERS
+
+if TYPE_CHECKING:
+    from tests.safety.guard import Guard
+
+AREAS: dict[str, tuple[Guard, ...]] = {
+    "The ordered rules": RULES,
+    "Guarded patches": PATCHES,
+    "Make before break": BREAKING,
+    "Shapes of routes and rules": SHAPES,
+    "Other writers and people": OTHERS,
+    "Deletion and commands": DELETION,
+    "Interruption": INTERRUPTION,
+    "Caches and watches": CACHES,
+    "Errors of the API": API,
+    "Counters": COUNTERS,
+    "Answers of Prometheus": ANSWERS,
+    "The judge": JUDGING,
+    "Input": INPUT,
+}
+GUARDS: tuple[Guard, ...] = tuple(guard for guards in AREAS.values() for guard in guards)

@@ -1,0 +1,130 @@
+"""What comes from outside: specs, names, checkpoints, and services that are not fit for a shift."""
+
+from __future__ import annotations
+
+from tests.safety.guard import Guard, at, course
+
+PROMQL = "meshshift/adapters/promql.py"
+TEMPLATE = "meshshift/core/template.py"
+GROUNDWORK = "meshshift/core/groundwork.py"
+STORED = "meshshift/engine/stored_run.py"
+
+
+def _case(*names: str) -> tuple[str, ...]:
+    return at("engine/test_bad_input.py", *(f"it_is_told_in_full_and_the_mesh_is_untouched[{name}]" for name in names))
+
+
+INPUT = (
+    Guard(
+        "spec-invalid",
+        "A spec that is not valid touches nothing, and the message names field, value and fix.",
+        "meshshift/engine/reconcile.py",
+        "return None, _released(invalid(Problem(Reason.INVALID_SPEC, str(error)), run), deleted), stored",
+        "raise",
+        course("an_invalid_spec_touches_nothing_and_says_why"),
+    ),
+    Guard(
+        "promql-quoted",
+        "No name of a service or label leaves its quotes in PromQL.",
+        PROMQL,
+        "    return f'\"{value.translate(_QUOTED)}\"'\n",
+        "    return f'\"{value}\"'\n",
+        at("adapters/test_prometheus.py", "values_cannot_break_out_of_a_query"),
+    ),
+    Guard(
+        "promql-literal",
+        "A name within a regular expression matches only itself.",
+        PROMQL,
+        "_quote('|'.join(value.translate(_LITERAL) for value in distinct))",
+        "_quote('|'.join(distinct))",
+        at("adapters/test_prometheus.py", "values_cannot_break_out_of_a_query"),
+    ),
+    Guard(
+        "template-quoted",
+        "No value that is put into a user's query leaves its string.",
+        TEMPLATE,
+        'return "".join(char if _PLAIN.fullmatch(char) else _escape(char) for char in value)',
+        "return value",
+        at("core/test_template.py", "no_value_can_leave_its_string_and_every_value_arrives"),
+    ),
+    Guard(
+        "template-empty",
+        "A subset without pods has no expression, rather than one that matches everything.",
+        TEMPLATE,
+        "    if not workloads:\n        raise Unknown(",
+        "    if False:\n        raise Unknown(",
+        at("core/test_template.py", "a_subset_without_pods_has_no_expression_rather_than_one_that_matches_anything"),
+    ),
+    Guard(
+        "path-segment",
+        "No name walks to another path of the API server.",
+        "meshshift/adapters/kube.py",
+        "    if not _SEGMENT.fullmatch(text):\n",
+        "    if False:\n",
+        at("adapters/test_kube.py", "a_name_never_walks_to_another_path"),
+    ),
+    Guard(
+        "checkpoint-fields",
+        "A checkpoint with a field of another type or range is refused with field and value.",
+        STORED,
+        "    if not holds(value):\n",
+        "    if False:\n",
+        at("engine/test_stored_run.py", "field_value_and_what_was_expected_are_named"),
+    ),
+    Guard(
+        "checkpoint-weights",
+        "A checkpoint that wants a weight beyond 0 to 100 is refused.",
+        STORED,
+        "        if percent is not None and not 0 <= percent <= 100:\n",
+        "        if False:\n",
+        _case("checkpoint-desired-beyond-100", "checkpoint-desired-negative"),
+    ),
+    Guard(
+        "checkpoint-step",
+        "A checkpoint that stands on a step which does not exist is refused.",
+        STORED,
+        "    if not -1 <= run.step <= last:\n",
+        "    if False:\n",
+        _case("checkpoint-step-beyond-last", "checkpoint-step-negative"),
+    ),
+    Guard(
+        "checkpoint-format",
+        "A checkpoint of another release is told, not guessed at.",
+        "meshshift/engine/checkpoint.py",
+        '        if (written := state.pop("format", None)) != FORMAT:\n',
+        '        if (written := state.pop("format", None)) == "":\n',
+        _case("checkpoint-newer-release"),
+    ),
+    Guard(
+        "spec-cached-by-generation",
+        "An edited spec is parsed anew.",
+        "meshshift/engine/memory.py",
+        "        if known and known[:2] == version:\n",
+        "        if known:\n",
+        at("engine/test_memory.py", "a_spec_is_parsed_anew_only_when_it_changed"),
+    ),
+    Guard(
+        "unselective-service",
+        "A Service that selects no pods by label is not shifted.",
+        GROUNDWORK,
+        "_unselective(look) or _unlike_spec(look)",
+        "_unlike_spec(look)",
+        _case("service-without-selector"),
+    ),
+    Guard(
+        "subset-unlike-spec",
+        "A subset that selects other pods than the spec says is not shifted to.",
+        GROUNDWORK,
+        " or _unlike_spec(look) or ",
+        " or ",
+        _case("canary-labels-differ", "stable-labels-differ"),
+    ),
+    Guard(
+        "overlapping-subsets",
+        "Subsets that share their pods are not shifted: the canary would be compared with itself.",
+        GROUNDWORK,
+        " or _overlapping(look)\n",
+        "\n",
+        _case("subsets-same-labels", "subsets-without-labels"),
+    ),
+)
