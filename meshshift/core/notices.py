@@ -315,6 +315,6 @@ def _slack(text: str) -> str:
 def _header(value: str) -> str:
     """An attribute as the HTTP binding writes it: space, `"`, `%` and whatever is not ASCII as %XX of UTF-8."""
     return "".join(
-        char if "!" <= char <= "~" and char not in '"%' else "".join(f"%{byte:02X}" for byte in char.encode())
+        char if "!" <= char <= "~" and char not in '"%' else "".join(f"%{byte:02X}" for byte in char.encode(errors="replace"))
         for char in value
     )
