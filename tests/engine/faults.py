@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from tests.engine.faults_schedule import Schedule, draw
 from tests.engine.faults_world import Disturbed
-from tests.engine.invariants import INVARIANTS, Write, percent
+from tests.engine.history import Write, percent
+from tests.engine.invariants import INVARIANTS
 from tests.engine.simulation import copied
 
 CALM_WITHIN = 1500.0

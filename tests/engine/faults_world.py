@@ -7,13 +7,11 @@ simulated: the API server, the streams of its watches, Prometheus, and time, whi
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from meshshift.adapters.clocks import TOLERANCE
-from meshshift.adapters.kube import Resource
 from meshshift.core.telemetry import Series, Snapshot
 from meshshift.engine.failures import ApiFailure, Conflict, Refused, Transient
 from meshshift.engine.ports import QueryError, ServiceId
@@ -21,51 +19,15 @@ from meshshift.engine.queue import WorkQueue
 from meshshift.operator.watches import Feed
 from meshshift.operator.workers import Workers
 from tests.engine.faults_schedule import CALLS, PROMETHEUS, RESOURCES, Schedule, Span
-from tests.engine.invariants import CANARY, History, Sight, Write, percent, subsets
+from tests.engine.faults_streams import Stream
+from tests.engine.history import CANARY, History, Sight, Write, percent
+from tests.engine.invariants import subsets
 from tests.engine.simulation import NAMESPACE, RUNNER, Document, Killed, Simulation, shift
 from tests.engine.stories import Act
 
 PROXIES = ("client-0", "client-1")
 REQUEST_TIMEOUT = 10.0
-RELIST_AFTER_410 = 2.0
 RESYNC = 300.0
-
-
-@dataclass
-class Stream:
-    """One kind's watch: the changes that the API server made and the feed has not been told of yet."""
-
-    resource: Resource
-    feed: Feed
-    pending: list[tuple[float, float, str, Document]] = field(default_factory=list)
-    relist_at: float | None = None
-    was: str = ""
-
-    def told(self, now: float, delay: float, event: str, document: Document) -> None:
-        """A change; it may not overtake the one before it."""
-        due = max(now + delay, self.pending[-1][1] if self.pending else 0.0)
-        self.pending.append((now, due, event, document))
-
-    def complete_until(self, now: float) -> float:
-        """The instant up to which the feed has been told everything."""
-        return self.pending[0][0] - 0.001 if self.pending else now
-
-    def deliver(self, now: float, trouble: str, present: Callable[[], list[Document]]) -> None:
-        """What is due by now; a watch that was away too long hears what is there, and nothing of what is not."""
-        if trouble in {"silent", "gone"}:
-            self.was = trouble
-            return
-        if self.was == "gone":
-            for document in present():
-                self.feed.take(self.resource, document, gone=False)
-            self.relist_at = now + RELIST_AFTER_410
-        self.was = ""
-        if self.relist_at is not None:
-            # Deletions in the gap are only known by the fresh list that follows a 410.
-            return
-        while self.pending and self.pending[0][1] <= now:
-            _, _, event, document = self.pending.pop(0)
-            self.feed.take(self.resource, document, gone=event == "DELETED")
 
 
 class Unmeasured:

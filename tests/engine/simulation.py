@@ -10,7 +10,7 @@ import asyncio
 import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jsonpatch
 
@@ -26,6 +26,7 @@ from meshshift.engine.reconcile import Reconciler
 from meshshift.engine.world import World
 
 Document = dict[str, Any]
+Json = TypeVar("Json")
 NAMESPACE = "bookinfo"
 HOST = "reviews.bookinfo.svc.cluster.local"
 START = 1_700_000_000.0
@@ -33,11 +34,14 @@ KEY = (NAMESPACE, "reviews")
 RUNNER = asyncio.Runner()
 
 
-def copied(value: Any) -> Any:
+def copied(value: Json) -> Json:
     """A deep copy of plain JSON, several times as fast as `copy.deepcopy`."""
+    copy: Any = value
     if isinstance(value, dict):
-        return {name: copied(member) for name, member in value.items()}
-    return [copied(member) for member in value] if isinstance(value, list) else value
+        copy = {name: copied(member) for name, member in value.items()}
+    elif isinstance(value, list):
+        copy = [copied(member) for member in value]
+    return cast("Json", copy)
 
 
 class Killed(BaseException):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.engine import invariants
-from tests.engine.invariants import INVARIANTS, History, Sight, Write
+from tests.engine.history import History, Sight, Write
+from tests.engine.invariants import INVARIANTS
 from tests.engine.simulation import NAMESPACE, Document, bookinfo, copied, route, rule, shift
 
 AS_OF = {"VirtualService": 10.0, "DestinationRule": 10.0, "Pod": 10.0, "TrafficShift": 10.0}
