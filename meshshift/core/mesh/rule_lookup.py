@@ -87,7 +87,7 @@ def hidden_subset(
     for client in clients_of(rules, target.namespace):
         found = acting_for(rules, target.host, target.namespace, client, target.cluster_domain)
         for acting in found:
-            if acting.ref.namespace not in (target.namespace, client):
+            if not _is_first(acting, target.namespace, client):
                 continue
             coming = {target.canary} if adding_to in {ref_of(rule, _KIND) for rule in acting.rules} else set()
             for subset, labels in wanted.items():
@@ -97,6 +97,12 @@ def hidden_subset(
         if found and all(acting.selector is not None for acting in found):
             return _leaves_nothing(found[0], target, client)
     return None
+
+
+def _is_first(acting: Acting, home: str, client: str) -> bool:
+    """Is it the service's own, or a hit before the service's own?  The root's public rules come last, even there."""
+    owner = acting.ref.namespace
+    return owner == home or (owner == client and (owner != ROOT_NAMESPACE or acting.exported_to == {owner}))
 
 
 def _leaves_nothing(acting: Acting, target: Target, client: str) -> Problem:

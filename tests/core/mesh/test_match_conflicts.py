@@ -23,6 +23,8 @@ PREFIX: dict[str, Any] = {"uri": {"prefix": "/a"}}
         (PREFIX, {"uri": {"exact": "/b"}}, True),
         (PREFIX, {"uri": {"regex": "/a.*"}}, True),
         ({"uri": {"regex": "/a.*"}}, PREFIX, True),
+        ({"uri": {"prefix": "/a", "regex": "/a"}}, {"uri": {"prefix": "/a"}}, True),
+        ({"uri": {"exact": "/a"}}, {"uri": {"exact": "/a", "regex": "/a"}}, True),
         ({"uri": {"exact": "/a"}}, {"uri": {"exact": "/a"}}, False),
         ({"uri": {"exact": "/a"}}, {"uri": {"prefix": "/a"}}, True),
         ({"method": {"exact": "GET"}}, {"method": {"exact": "PUT"}}, True),

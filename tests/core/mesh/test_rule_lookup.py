@@ -130,6 +130,7 @@ def test_a_subset_in_a_rule_that_is_exported_less_is_hidden_from_the_others() ->
 def test_a_rule_for_some_workloads_hides_the_subset_from_these() -> None:
     message = told(OURS, rule(V1, name="some", workloadSelector={"matchLabels": {"app": "x"}}))
     assert message.startswith('the workloads of namespace bookinfo with the labels {"app": "x"} get DestinationRule')
+    assert " because of its workloadSelector, and it has no subset" in message
     assert message.endswith("or take its workloadSelector out")
 
 
@@ -151,3 +152,35 @@ def test_a_rule_for_some_workloads_alone_leaves_the_others_of_its_namespace_with
     message = told(OURS, some)
     assert message.startswith("the workloads of namespace web that the workloadSelector of DestinationRule web/theirs")
     assert hidden(OURS, some, elsewhere(V1, V2, name="all")) is None
+
+
+def selecting(app: str, *subsets: Any, name: str, **more: Any) -> Document:
+    return rule(*subsets, name=name, workloadSelector={"matchLabels": {"app": app}}, **more)
+
+
+def test_rules_for_the_same_workloads_are_joined_and_come_first_whatever_their_age() -> None:
+    late = {"created": "2026-03-01T00:00:00Z"}
+    same = (selecting("x", V1, name="a", **late), selecting("x", V2, name="b", **late))
+    assert names("bookinfo", *same, OURS) == [["reviews"], ["a", "b"]]
+    other = selecting("y", V2, name="c", **late)
+    assert names("bookinfo", same[0], other, OURS) == [["reviews"], ["a"], ["c"]]
+
+
+def test_a_wider_export_is_joined_to_the_narrower_and_seen_by_no_one_else() -> None:
+    narrow, wide = rule(V1, name="narrow", exportTo=["shop"]), rule(V2, name="wide", exportTo=["shop", "web"])
+    wide["metadata"]["creationTimestamp"] = "2026-02-01T00:00:00Z"
+    assert names("shop", narrow, wide) == [["narrow", "wide"]]
+    assert names("web", narrow, wide) == []
+
+
+def test_a_rule_for_all_is_joined_to_one_for_some_and_stays_its_own_only_with_a_wider_export() -> None:
+    some = selecting("x", V1, name="some")
+    assert names("bookinfo", some, rule(V2, name="all", exportTo=[".", "web"])) == [["all"], ["some", "all"]]
+    assert names("bookinfo", some, rule(V2, name="all", exportTo=["."])) == [["some", "all"]]
+
+
+def test_a_root_s_rule_hides_nothing_even_where_the_service_s_is_not_exported() -> None:
+    root = elsewhere(V1, namespace="istio-system")
+    assert hidden(rule(V1, V2, exportTo=["."]), root) is None
+    root["spec"]["exportTo"] = ["."]
+    assert "callers in namespace istio-system get DestinationRule istio-system/theirs" in told(OURS, root)
