@@ -11,10 +11,6 @@ it; so it is told beside the routes (`conflict`), for the one who is about to be
 Other people's documents must not be able to stop a shift: what is malformed is a Problem only in a VirtualService that
 concerns the service or that the shift names.  What is found has been checked to be writable at some percentage; that is
 decided here, before anything is touched, not half-way through a run.
-
-A destination may carry `headers` to set or remove.  When the canary has to be added to a route whose stable destination
-has them, neither answer is safe: a copy may label the canary's requests as stable's (`x-version: v1`), and leaving them
-out may take away what the application needs.  That is a Problem until a person has written the canary's entry.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +21,7 @@ from meshshift.core.mesh.cohorts import Inserted, is_inserted
 from meshshift.core.mesh.delegation import why_ignored
 from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, Target, listing, shown
 from meshshift.core.mesh.effect import Carried, shadowed, why_unreachable
+from meshshift.core.mesh.flaws import flaw, no_weight
 from meshshift.core.mesh.virtual_service import Protocol, Route, VirtualService, read_virtual_service
 from meshshift.core.mesh.weighted_route import WeightedRoute, is_pair
 
@@ -133,9 +130,9 @@ def _weighed(
     A route without effect goes along with those that have one: it may get its effect back while the shift is under way.
     It is a conflict where nothing else has an effect, of all routes or of a VirtualService that was asked for.
     """
-    flaw = next(filter(None, (_flaw(each.weighted) for each in found)), None)
-    if flaw is not None:
-        return flaw
+    unfit = next(filter(None, (flaw(each.weighted) for each in found)), None)
+    if unfit is not None:
+        return unfit
     idle = {each: why for each in found if (why := _why_idle(each, services)) is not None}
     working = [each for each in found if each not in idle]
     needed = asked - {each.owner.ref for each in working}
@@ -226,64 +223,10 @@ def _routes_to_pair(service: VirtualService, target: Target, names: Sequence[str
 
 def _reason_to_skip(route: Route, weighted: WeightedRoute, names: Sequence[str]) -> Problem | None:
     if not names and weighted.others and not weighted.stable + weighted.canary:
-        return _no_weight(weighted)
+        return no_weight(weighted)
     if not names and route.matched and not weighted.has_stable:
         return _pinned(weighted)
     return None
-
-
-def _flaw(route: WeightedRoute) -> Problem | None:
-    """What keeps a route from being written at any percentage."""
-    return _ambiguity(route) or _lost_share(route) or _headers_of_stable(route)
-
-
-def _ambiguity(route: WeightedRoute) -> Problem | None:
-    if not route.resource_version:
-        return Problem(
-            Reason.MALFORMED,
-            f"{route.owner}: metadata.resourceVersion is missing; read the object from the API server, so that an edit "
-            "can tell whether it has changed",
-        )
-    subsets = [each.subset for each in route.pair]
-    twice = next((subset for subset in subsets if subsets.count(subset) > 1), None)
-    if twice is None:
-        return None
-    return Problem(
-        Reason.DUPLICATE_DESTINATION,
-        f"{route} sends to subset {shown(twice)} of {route.target.host} more than once; join these entries into one",
-    )
-
-
-def _lost_share(route: WeightedRoute) -> Problem | None:
-    pair = route.stable + route.canary
-    if not pair:
-        return _no_weight(route)
-    weights = (pair, *(each.weight for each in route.foreign))
-    if all(part or not weight for part, weight in zip(route.parts, weights, strict=True)):
-        return None
-    return Problem(
-        Reason.WEIGHT_TOO_SMALL,
-        f"{route} has weights that add up to {sum(weights)}, and {min(filter(None, weights))} of them is less than one "
-        "part of 100; make its weights add up to 100",
-    )
-
-
-def _headers_of_stable(route: WeightedRoute) -> Problem | None:
-    if len(route.pair) == 2 or not route.pair[0].document.keys() - {"destination", "weight"}:
-        return None
-    missing = route.target.stable if route.has_canary else route.target.canary
-    return Problem(
-        Reason.DESTINATION_HEADERS,
-        f"{route} sets {shown('headers')} on subset {shown(route.pair[0].subset)}, and whether subset {shown(missing)} "
-        f"needs them cannot be known; add a destination for subset {shown(missing)} with weight 0 and its own headers",
-    )
-
-
-def _no_weight(route: WeightedRoute) -> Problem:
-    return Problem(
-        Reason.NO_WEIGHT,
-        f"{route} gives the subsets of {route.target.host} the weight 0; give one of them a weight from 1 to 100",
-    )
 
 
 def _pinned(route: WeightedRoute) -> Problem:
