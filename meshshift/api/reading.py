@@ -8,13 +8,13 @@ left out, and of what that reading finds, only rules that read none of them are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from meshshift.api.errors import InvalidSpec, Location, SpecError, broken_rules, path_of, show, spec_errors
 from meshshift.api.models import SpecModel
-from meshshift.api.notifications import NotificationModel
+from meshshift.api.notifications import MAX_NOTIFICATIONS, NotificationModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ MOST_VALUES = 10_000
 DEEPEST = 24
 """What is looked at of a spec at all: several times what the largest sound one has."""
 
-_NOTIFICATIONS = TypeAdapter(tuple[NotificationModel, ...])
+_NOTIFICATIONS = TypeAdapter(Annotated[tuple[NotificationModel, ...], Field(max_length=MAX_NOTIFICATIONS)])
 
 _SOUND: dict[str, Any] = {
     "service": "any",

@@ -6,7 +6,8 @@ reasons, of which there are many and more to come.
 What is told comes from elsewhere: names, a person's command, error texts of other systems.  It must stay text.  A JSON
 template is therefore parsed first and filled in afterwards, string by string, so no value can add a field, whatever
 characters it holds; and in Slack's text `&`, `<` and `>`, which make links and mentions, arrive as characters.
-Sources: CloudEvents 1.0.2, its JSON format and its HTTP binding; "Escaping text" in Slack's documentation.
+Sources: CloudEvents 1.0.2, its JSON format and its HTTP binding; "Escaping text" in Slack's documentation; "Slack
+compatibility" in Mattermost's.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ DEFAULT_TEXT = "*{{namespace}}/{{name}}*: {{phase}}, {{reason}}: {{message}}"
 """What Slack is told where `text` is left out."""
 
 _USE = re.compile(use_of(VARIABLES))
+_EVERYBODY = re.compile("@(?=(?:all|channel|everyone|here)\\b)", re.IGNORECASE)
 _STARTS = frozenset({"Started", "Retried"})
 _COMMANDS = frozenset({"Commanded", "CommandRefused"})
 _UNUSABLE = frozenset({Reason.INVALID_SPEC, Reason.CHECKPOINT_UNREADABLE})
@@ -309,12 +311,16 @@ def _text(name: str, turn: Turn) -> str:
 
 
 def _slack(text: str) -> str:
+    """Slack reads mentions only in `<…>`; others that take its webhooks also read these bare ones."""
+    text = _EVERYBODY.sub("@\u200b", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _header(value: str) -> str:
     """An attribute as the HTTP binding writes it: space, `"`, `%` and whatever is not ASCII as %XX of UTF-8."""
     return "".join(
-        char if "!" <= char <= "~" and char not in '"%' else "".join(f"%{byte:02X}" for byte in char.encode(errors="replace"))
+        char
+        if "!" <= char <= "~" and char not in '"%'
+        else "".join(f"%{byte:02X}" for byte in char.encode(errors="replace"))
         for char in value
     )

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from meshshift.adapters.cluster import KubeCluster
 from meshshift.adapters.kube import EVENTS, SECRETS, KubeClient
-from meshshift.adapters.notifier import MARK, PAUSES, Notifier
+from meshshift.adapters.notifier import MARK, MOST_AT_ONCE, PAUSES, Notifier
 from meshshift.adapters.notifier_http import Poster, is_allowed
 from meshshift.core.notices import Transition, Turn
 from tests.adapters.test_sockets import FAULTS, Behaviour, hang, served
@@ -323,14 +323,16 @@ async def test_the_order_of_one_shift_is_kept_although_the_first_is_repeated(ben
 
 
 async def test_a_dead_receiver_holds_up_nobody_else(bench: Bench, receiver: Receiver) -> None:
-    async with served(hang) as dead, bench.notifier(timeout=60.0) as notifier:
-        for number in range(20):
-            turn = replace(TURN, id=f"reviews.{number}")
+    """Not even if more shifts have it than there are requests at once."""
+    shifts = MOST_AT_ONCE + 10
+    async with served(hang) as dead, bench.notifier(timeout=60.0, most_waiting=1000) as notifier:
+        for number in range(shifts):
+            turn = replace(TURN, id=f"reviews.{number}", name=f"reviews-{number}")
             notifier.turned(KEY, shift(webhook(dead), webhook(receiver.url)), turn, new=True)
         async with asyncio.timeout(30):
-            while bench.counted["webhook", "delivered"] < 20:
+            while bench.counted["webhook", "delivered"] < shifts:
                 await asyncio.wait(notifier._tasks, return_when=asyncio.FIRST_COMPLETED)
-    assert len(receiver.posts) == 20
+    assert len(receiver.posts) == shifts
 
 
 async def test_beyond_the_bound_the_oldest_goes_of_the_namespace_that_has_the_most(
@@ -350,6 +352,7 @@ async def test_beyond_the_bound_the_oldest_goes_of_the_namespace_that_has_the_mo
 async def test_what_an_earlier_process_told_is_not_told_again(bench: Bench, receiver: Receiver) -> None:
     first, second = webhook(f"{receiver.url}/1"), webhook(f"{receiver.url}/2")
     await bench.tell(first)
+    assert bench.counted == {("webhook", "delivered"): 1}
     await bench.tell(first, second, new=False)
     assert [path for path, _, _ in receiver.posts] == ["/1", "/2"]
 

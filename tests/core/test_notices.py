@@ -192,6 +192,13 @@ def test_no_value_makes_a_mention_or_a_link_in_slack() -> None:
     assert text == "<https://example.com|&lt;!channel&gt; &amp; &lt;@U1&gt;>"
 
 
+def test_no_value_calls_everybody_where_a_bare_word_is_a_mention() -> None:
+    text = sent(Slack("@here {{message}}"), replace(TURN, message="@channel @ALL @everyone alice@hereford.example"))[
+        "text"
+    ]
+    assert text == "@here @\u200bchannel @\u200bALL @\u200beveryone alice@hereford.example"
+
+
 @given(st.text(), st.text())
 def test_whatever_is_told_stays_text(message: str, name: str) -> None:
     turn = replace(TURN, message=message, name=name)
