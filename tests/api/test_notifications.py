@@ -156,7 +156,10 @@ def test_the_guides_examples_are_sound() -> None:
 
 def test_the_guide_shows_the_bodies_that_arrive() -> None:
     """Field by field; what their values are is an example."""
-    shown = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", GUIDE.read_text("utf-8"), re.M | re.S)]
+    shown = [
+        json.loads(block)
+        for block in re.findall(r"^```json\n(.*?)^```", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    ]
     forms: tuple[Form, ...] = (Slack(), Webhook(), CloudEvents())
     arriving = [json.loads(request(form, TURN).body) for form in forms]
     assert [list(body) for body in shown] == [list(body) for body in arriving]
