@@ -7,13 +7,16 @@ with it; so an expression is read here first, and what RE2 does not have is refu
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, StrictStr
 from pydantic_core import PydanticCustomError
 
 from meshshift.api.wire import COOKIE_NAME, HEADER_NAME, IndicatorName, Percent, Rule, WireModel
 from meshshift.core.mesh.cohorts import Cohort, StringMatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_CONDITIONS = 8
 _NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|\()|\\[1-9]|[*+?}]\+")
@@ -104,9 +107,9 @@ class SetMirrorModel(WireModel):
     percentage: Percent = Field(description="Percent of the requests that are copied; 0 ends it.")
 
 
-def cohort_of(model: SetHeaderRouteModel) -> Cohort:
-    """The cohort in core's words."""
-    return Cohort(model.name, tuple(_alternative(each) for each in model.match or ()))
+def cohort_of(name: str, match: Iterable[HeaderMatchModel] | None) -> Cohort:
+    """The cohort in core's words; without conditions, the one that is taken away."""
+    return Cohort(name, tuple(_alternative(each) for each in match or ()))
 
 
 def _alternative(model: HeaderMatchModel) -> tuple[tuple[str, StringMatch], ...]:

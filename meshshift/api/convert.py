@@ -17,7 +17,7 @@ from meshshift.api.durations import parse_duration
 from meshshift.api.errors import InvalidSpec, SpecError
 from meshshift.api.notifications import notification_of
 from meshshift.api.reading import read_notifications, read_spec
-from meshshift.api.strategies import DEFAULT_WEIGHTS, CanaryModel
+from meshshift.api.strategies import DEFAULT_WEIGHTS, CanaryModel, Promotion
 from meshshift.core.checks import DEFAULT_FAILURE_LIMIT, Check, Query
 from meshshift.core.indicator import Indicator, JudgeSettings, Latency, SuccessRate
 from meshshift.core.mesh.routes import VirtualServiceSelector
@@ -33,14 +33,14 @@ from meshshift.core.spec import (
     Strategy,
     Subset,
 )
-from meshshift.core.steps import Ramp, complete, expand_ramp
+from meshshift.core.steps import FULL, Ramp, complete, expand_ramp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from meshshift.api.analysis import AnalysisModel, IndicatorModel
     from meshshift.api.models import SubsetModel, VirtualServiceModel
-    from meshshift.api.strategies import RampModel, StepModel, StrategyModel
+    from meshshift.api.strategies import RampModel, RedBlackModel, StepModel, StrategyModel
     from meshshift.core.notices import Notification
 
 __all__ = [
@@ -147,12 +147,37 @@ def _moves(model: StrategyModel) -> dict[str, Any]:
     if model.rolling is not None:
         steps = complete(expand_ramp(Ramp(start=model.rolling.by, by=model.rolling.by)))
         return {"strategy": Strategy.ROLLING, "steps": steps, "min_step": parse_duration(model.rolling.every)}
+    if model.red_black is not None:
+        return {"strategy": Strategy.RED_BLACK, "steps": _flip(model.red_black), "min_step": 0.0}
     canary = model.canary or CanaryModel()
     return {
         "strategy": Strategy.CANARY,
         "steps": _steps(canary),
         "min_step": parse_duration(canary.min_step_duration),
     }
+
+
+PREVIEW = "preview"
+"""The cohort that a red/black shift shows the new version to."""
+
+
+def _flip(model: RedBlackModel) -> tuple[Step, ...]:
+    """Red/black as steps: show, judge, ask, flip, clear away, judge again."""
+    before: list[Step] = []
+    after: list[Step] = []
+    if model.preview is not None:
+        before.append(SetHeaderRoute(cohort_of(PREVIEW, model.preview.match)))
+        after.append(SetHeaderRoute(cohort_of(PREVIEW, None)))
+    if model.mirror is not None:
+        before.append(SetMirror(model.mirror.percentage))
+        after.append(SetMirror(0))
+    if model.pre_promotion is not None:
+        before.append(Pause(parse_duration(model.pre_promotion.duration)))
+    if model.promotion is Promotion.MANUAL:
+        before.append(Pause())
+    if model.post_promotion is not None:
+        after.append(Pause(parse_duration(model.post_promotion.duration)))
+    return (*before, SetWeight(FULL), *after)
 
 
 def _steps(canary: CanaryModel) -> tuple[Step, ...]:
@@ -171,7 +196,7 @@ def _step(model: StepModel) -> Step:
     if model.set_weight is not None:
         return SetWeight(model.set_weight)
     if model.set_header_route is not None:
-        return SetHeaderRoute(cohort_of(model.set_header_route))
+        return SetHeaderRoute(cohort_of(model.set_header_route.name, model.set_header_route.match))
     if model.set_mirror is not None:
         return SetMirror(model.set_mirror.percentage)
     duration = model.pause.duration if model.pause else None

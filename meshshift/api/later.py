@@ -52,7 +52,6 @@ LATER_FIELDS = (
     LaterField("spec", "group", "object", "remove it and shift one service at a time"),
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
     LaterField("spec", "stickiness", "object", "remove it"),
-    LaterField("spec.strategy", "redBlack", "object", "use spec.strategy.canary"),
     LaterField(_STEP, "analysis", "object", "use setWeight and pause, every step is analysed"),
     LaterField(_STEP, "gate", "object", "use pause: {} and promote by hand"),
 )

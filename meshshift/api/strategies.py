@@ -5,11 +5,12 @@ Descriptions here are read by users through `kubectl explain` and the reference.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, StrictFloat
 
-from meshshift.api.cohorts import SetHeaderRouteModel, SetMirrorModel  # noqa: TC001 -- pydantic reads annotations
+from meshshift.api.cohorts import MAX_CONDITIONS, HeaderMatchModel, SetHeaderRouteModel, SetMirrorModel
 from meshshift.api.wire import Duration, Percent, PositivePercent, Rule, WireModel
 
 MAX_STEPS = 64
@@ -134,6 +135,55 @@ class RollingModel(WireModel):
     by: PositivePercent = Field(10, description="Percentage points that each step adds.")
 
 
+class Promotion(StrEnum):
+    """Who decides on the flip."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
+class PreviewModel(WireModel):
+    """Who meets the new version before everybody does."""
+
+    match: tuple[HeaderMatchModel, ...] = Field(
+        min_length=1, max_length=MAX_CONDITIONS, description="Which requests: those that meet one of these."
+    )
+
+
+class AnalysisPeriodModel(WireModel):
+    """A time in which the new version is judged before it goes on."""
+
+    duration: Duration = Field(description="How long.")
+
+
+class RedBlackModel(WireModel):
+    """All traffic at once, and back at once: the new version is looked at before, the old one stays at hand after."""
+
+    preview: PreviewModel | None = Field(None, description="Requests that meet the new version before the flip.")
+    mirror: SetMirrorModel | None = Field(None, description="Copies of requests that the new version gets before it.")
+    pre_promotion: AnalysisPeriodModel | None = Field(
+        None, description="How long the preview is judged against stable before the flip."
+    )
+    promotion: Promotion = Field(
+        Promotion.AUTOMATIC, description="Automatic flips once prePromotion has passed, Manual waits for a person."
+    )
+    post_promotion: AnalysisPeriodModel | None = Field(
+        None,
+        description="How long the new version is compared with before the flip; what fails more than tolerated flips "
+        "back in one write.",
+    )
+
+    RULES = (
+        Rule(
+            "prePromotion judges the preview; add preview, or leave prePromotion out",
+            lambda red_black: red_black.pre_promotion is None or red_black.preview is not None,
+            cel="!has(self.prePromotion) || has(self.preview)",
+            at="prePromotion",
+            about=("prePromotion", "preview"),
+        ),
+    )
+
+
 class StrategyModel(WireModel):
     """How the traffic moves."""
 
@@ -142,11 +192,16 @@ class StrategyModel(WireModel):
         None, description="Shift by equal steps; `rolling: {}` takes 10 points at most every minute."
     )
 
+    red_black: RedBlackModel | None = Field(
+        None, description="Shift all traffic at once, after a preview; `redBlack: {}` flips as soon as pods are ready."
+    )
+
     RULES = (
         Rule(
             "exactly one strategy is needed; write canary: {} for the default steps",
-            lambda strategy: (strategy.canary is None) != (strategy.rolling is None),
-            # The later strategy is refused by a rule of its own.
+            lambda strategy: (
+                sum(each is not None for each in (strategy.canary, strategy.rolling, strategy.red_black)) == 1
+            ),
             cel="[has(self.canary), has(self.redBlack), has(self.rolling)].exists_one(each, each)",
             about=("canary", "redBlack", "rolling"),
         ),

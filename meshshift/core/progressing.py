@@ -30,6 +30,16 @@ def regression_proven(look: Look) -> Decision | None:
     return _turn_back(look, "RegressionProven", why)
 
 
+def worse_than_before(look: Look) -> Decision | None:
+    """All traffic has moved, and fails more than stable did before: back, or hold if that is what the user wants."""
+    run, settings = look.run, look.run.evidence.settings
+    if run.phase is not Phase.PROGRESSING or run.hold is Hold.REGRESSION or run.after is None:
+        return None
+    if not run.after.is_proven(settings):
+        return None
+    return _turn_back(look, "WorseThanBefore", words.worse_than_before(run.after, settings.false_rollback))
+
+
 def query_limit_exceeded(look: Look) -> Decision | None:
     """A check has failed as often as it may: back, or hold if that is what the user wants."""
     spent = next((check for check in look.checks if check.spent), None)
@@ -90,8 +100,10 @@ def apply_weight(look: Look) -> Decision | None:
 def promoted_by_person(look: Look) -> Decision | None:
     """A person's promotion stands in for the proof and the waiting, never for ready pods or settled subsets."""
     run, seen = look.run, look.seen
-    if run.skip is None or run.upcoming is None:
+    if run.skip is None:
         return None
+    if run.upcoming is None:
+        return _finish(look) if isinstance(run.current, Pause) else None
     step = run.step + 1
     if run.skip is Skip.FULL:
         full = next(i for i, s in enumerate(run.spec.steps) if isinstance(s, SetWeight) and s.percent == FULL)
@@ -191,10 +203,7 @@ def advance(look: Look) -> Decision:
         kind, reason = _lack(look)
         return look.decide(kind, reason, f"{_ahead(look)}: {_state(look)}")
     if run.upcoming is None:
-        settle = look.seen.now + look.seen.timing.settle
-        message = f"{look.canary} has all traffic; settling"
-        done = replace(run, phase=Phase.PROMOTING, settle_until=settle)
-        return look.decide(Kind.PROMOTE, "Promoting", message, run=done)
+        return _finish(look)
     if isinstance(run.upcoming, Pause):
         return _enter_next(look, "Pausing", "the steps pause here")
     if not isinstance(run.upcoming, SetWeight):
@@ -203,9 +212,19 @@ def advance(look: Look) -> Decision:
     return _enter_next(look, reason, _state(look) if run.desired else "nothing to prove yet")
 
 
+def _finish(look: Look) -> Decision:
+    settle = look.seen.now + look.seen.timing.settle
+    done = replace(look.run, phase=Phase.PROMOTING, settle_until=settle, skip=None)
+    return look.decide(Kind.PROMOTE, "Promoting", f"{look.canary} has all traffic; settling", run=done)
+
+
 def _may_advance(look: Look) -> bool:
     run = look.run
-    return not isinstance(run.upcoming, SetWeight) or run.desired == 0 or look.allowed
+    if run.after is not None and not run.after.is_calm(run.evidence.settings):
+        return False
+    if run.desired == 0:
+        return all(finding.calm for finding in look.assessment.findings)
+    return not isinstance(run.upcoming, SetWeight) or look.allowed
 
 
 def _is_timed_out(look: Look) -> bool:
@@ -247,6 +266,8 @@ def _lack(look: Look) -> tuple[Kind, str]:
 
 def _state(look: Look) -> str:
     """What speaks for the next weight or, while it is not allowed, what is missing."""
+    if look.run.after is not None:
+        return words.since(look.run.after)
     proof = words.proven if look.assessment.allowed else words.unproven
     judged = [proof(look.assessment)] if look.run.spec.analysis.method is Method.SEQUENTIAL else []
     if look.allowed:

@@ -30,6 +30,7 @@ from meshshift.core.progressing import (
     telemetry_missing,
     timed_out,
     waiting,
+    worse_than_before,
 )
 from meshshift.core.restoring import restoring
 from meshshift.core.run import Hold, Phase, Run
@@ -82,7 +83,8 @@ def _learn(observation: Observation) -> Run | None:
         deficit, judged = run.deficit.see(tick, run.desired / 100) if run.applied else (run.deficit, tick)
         checks = run.checks if warming_up else take_tick(run, judged)
         evidence = run.evidence.see(judged, warming_up=warming_up)
-        return replace(run, deficit=deficit, evidence=evidence, checks=checks)
+        after = run.after.see(judged, evidence.settings) if run.after and run.applied else run.after
+        return replace(run, deficit=deficit, evidence=evidence, checks=checks, after=after)
     latest = observation.now - observation.timing.lag
     if isinstance(tick, BadData) and latest - run.evidence.until > 2 * run.spec.analysis.judge.interval:
         return replace(run, evidence=run.evidence.skip_to(last_window(run.spec.analysis.judge.interval, latest).start))
@@ -208,6 +210,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     canary_not_ready,
     subsets_changed,
     regression_proven,
+    worse_than_before,
     query_limit_exceeded,
     paused,
     run_changed,

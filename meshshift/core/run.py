@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from meshshift.core.aftermath import Aftermath
 from meshshift.core.deficit import Deficit
-from meshshift.core.spec import SetWeight
-from meshshift.core.steps import extras_at
+from meshshift.core.spec import Pause, SetWeight
+from meshshift.core.steps import FULL, extras_at
 
 if TYPE_CHECKING:
     from meshshift.core.checks import CheckState
@@ -76,6 +77,7 @@ class Run:
     `deficit` counts what the canary was to get since the weight was set, and did not.
     `checks` are the states of the spec's checks as far as they have been asked; failures add up over the whole run.
     `skip` is a person's promotion that still has to be carried out; `by_person`: the step under way was begun by one.
+    `after` compares with before once all traffic has moved and steps still follow; None until then.
     `extras_set` is the step whose header routes and mirrors the mesh was last seen to have.
     `adopts`: a person wants the run to begin at the weight that the mesh says.
     `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first.
@@ -101,6 +103,7 @@ class Run:
     held_by: str = ""
     skip: Skip | None = None
     by_person: bool = False
+    after: Aftermath | None = None
     extras_set: int | None = None
     adopts: bool = False
     drifts: tuple[float, ...] = ()
@@ -145,7 +148,9 @@ class Run:
         )
         match self.spec.steps[step]:
             case SetWeight(percent) if percent != self.desired:
-                return replace(entered, desired=percent, weight_since=None)
+                watched = percent == FULL and any(isinstance(each, Pause) for each in self.spec.steps[step:])
+                after = Aftermath.begin(self.evidence) if watched else None
+                return replace(entered, desired=percent, weight_since=None, after=after)
         return entered
 
     def adopt(self, percent: int, now: float) -> Run:
@@ -181,6 +186,7 @@ class Run:
             settled_stage="",
             hold=None,
             skip=None,
+            after=None,
             outcome=Outcome(reason, message),
             restart=restart,
         )

@@ -63,6 +63,7 @@ class Strategy(StrEnum):
 
     CANARY = "canary"
     ROLLING = "rolling"
+    RED_BLACK = "redBlack"
 
 
 class CreatePolicy(StrEnum):

@@ -10,6 +10,7 @@ from meshshift.core.checking import Standing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from meshshift.core.aftermath import Aftermath
     from meshshift.core.checking import CheckFinding
     from meshshift.core.evidence import Counts
     from meshshift.core.judge import Assessment, Finding
@@ -78,6 +79,25 @@ def regression(assessment: Assessment, false_rollback: float) -> str:
         f"{finding.name} proven worse: {_bad(finding.canary)} on the canary, {_bad(finding.stable)} on stable "
         f"(odds {odds(assessment.overall_worse)}, needed {odds(-math.log10(false_rollback))})"
     )
+
+
+def worse_than_before(after: Aftermath, false_rollback: float) -> str:
+    """Why all traffic is taken back again."""
+    loudest = after.loudest
+    name = loudest.indicator if loudest else "the new version"
+    return (
+        f"{name} worse than before all traffic moved: {since(after)} "
+        f"(odds {odds(after.worse)}, needed {odds(-math.log10(false_rollback))})"
+    )
+
+
+def since(after: Aftermath) -> str:
+    """What came since all traffic has moved, beside what was before."""
+    watch = after.loudest
+    if watch is None:
+        return "nothing was learned before to compare with"
+    before = f"{100 * watch.before:.2g}%"
+    return f"{watch.indicator}: {_bad(watch.seen)} since, at most {before} before"
 
 
 def odds(log10: float) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.api.convert import spec_from_wire
 from meshshift.api.status import shorten
+from meshshift.core import record
+from meshshift.core.aftermath import Aftermath
 from meshshift.core.checks import CheckState
 from meshshift.core.deficit import Deficit
 from meshshift.core.judge import Evidence
@@ -28,7 +30,7 @@ FORMAT = 1
 LONGEST_REASON = 400
 """Characters of what is wrong with a checkpoint, so that the fix behind it is still read."""
 _ENUMS = {"phase": Phase, "hold": Hold, "skip": Skip}
-_OBJECTS = {"spec", "evidence", "outcome", "deficit", "checks"}
+_OBJECTS = {"spec", "evidence", "outcome", "deficit", "checks", "after"}
 
 
 class UnreadableCheckpoint(ValueError):
@@ -53,6 +55,7 @@ def encode(checkpoint: Checkpoint) -> str:
         "evidence": run.evidence.to_json(),
         "outcome": None if run.outcome is None else [run.outcome.reason, run.outcome.message],
         "deficit": dataclasses.astuple(run.deficit),
+        "after": None if run.after is None else record.encode(run.after),
         "checks": [state.to_json() for state in run.checks],
         **{name: value for name, value in fields.items() if value is not None},
     }
@@ -73,6 +76,7 @@ def decode(text: str, namespace: str) -> Checkpoint:
             spec=spec_from_wire(wire_spec, namespace=namespace),
             evidence=Evidence.from_json(state.pop("evidence")),
             deficit=Deficit(*state.pop("deficit")),
+            after=_after(state.pop("after", None)),
             checks=tuple(map(CheckState.from_json, state.pop("checks"))),
             outcome=None if outcome is None else Outcome(*outcome),
             confirmed=state.pop("confirmed", None),
@@ -85,3 +89,7 @@ def decode(text: str, namespace: str) -> Checkpoint:
         raise UnreadableCheckpoint(f"the field {error} is missing") from error
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise UnreadableCheckpoint(shorten(str(error), LONGEST_REASON)) from error
+
+
+def _after(data: object) -> Aftermath | None:
+    return None if data is None else record.decode(Aftermath, data)
