@@ -75,6 +75,7 @@ class Poster:
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
+        await self._resolver.close()
 
     async def post(self, url: str, request: Request, headers: Mapping[str, str]) -> Trouble | None:
         """One attempt; a proxy of the environment (HTTPS_PROXY, NO_PROXY) is used.  None if answered with 2xx."""

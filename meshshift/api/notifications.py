@@ -121,6 +121,19 @@ class _AnyHeadersModel(_TargetModel):
     )
 
 
+def _headers_differ(target: _AnyHeadersModel) -> bool:
+    names = [header.name for header in target.headers or ()]
+    return len(set(names)) == len(names)
+
+
+_NO_HEADER_TWICE = Rule(
+    "headers must not name one header twice; leave one out",
+    _headers_differ,
+    cel="!has(self.headers) || self.headers.all(a, self.headers.exists_one(b, a.name == b.name))",
+    at="headers",
+)
+
+
 class WebhookModel(_AnyHeadersModel):
     """Any receiver of JSON."""
 
@@ -132,6 +145,7 @@ class WebhookModel(_AnyHeadersModel):
 
     RULES = (
         _ONE_ADDRESS,
+        _NO_HEADER_TWICE,
         Rule(
             f"body has {_UNKNOWN_VARIABLE}",
             lambda webhook: webhook.body is None or has_known_variables(webhook.body),
@@ -154,6 +168,8 @@ class CloudEventsModel(_AnyHeadersModel):
         Mode.STRUCTURED,
         description="Structured: the whole event is the body. Binary: its attributes are headers beside the data.",
     )
+
+    RULES = (_ONE_ADDRESS, _NO_HEADER_TWICE)
 
 
 def _is_one_kind(notification: NotificationModel) -> bool:

@@ -42,8 +42,8 @@ spec:
 
 Durations are written `500ms`, `15s`, `2m`, `1h30m`; weights are whole percent from 0 to 100; percentages are a number
 (`99.5`) or a string with the sign (`"99.5%"`). Defaults are filled in by the API server and can be read with
-`kubectl get -o yaml`. Changing anything but `paused` starts a new run with fresh evidence; writing out what is the
-default anyway does not.
+`kubectl get -o yaml`. Changing anything but `paused` and `notifications` starts a new run with fresh evidence; writing
+out what is the default anyway does not.
 """
 
 
