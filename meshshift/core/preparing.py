@@ -151,6 +151,8 @@ def _unlearned(look: Look) -> Decision | None:
     run, found = look.run, look.seen.telemetry
     if run.warmed or run.skip is not None:
         return None
+    if isinstance(found, NoData) and not run.spec.analysis.indicators:
+        return None  # Queries alone judge it: a service of tcp routes has no requests that could be counted.
     if isinstance(found, NoData):
         late = look.seen.now - run.step_since > run.spec.analysis.step_timeout
         if late and run.spec.analysis.on_inconclusive is OnInconclusive.ADVANCE:

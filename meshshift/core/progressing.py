@@ -150,9 +150,10 @@ def telemetry_missing(look: Look) -> Decision | None:
     if broken is not None:
         message = f"{look.at_weight}: held, {words.missing(broken)}"
         return look.decide(Kind.HOLD, "CheckError", message, again=look.soon)
-    if isinstance(found, NoData) and not _is_timed_out(look):
+    counted = bool(run.spec.analysis.indicators)
+    if isinstance(found, NoData) and counted and not _is_timed_out(look):
         return look.decide(Kind.HOLD, "NoTraffic", f"{look.at_weight}: held, {found.reason}", again=look.soon)
-    if not run.warmed:
+    if not run.warmed and counted:
         return look.decide(
             Kind.WAIT, "Learning", f"{look.at_weight}: learning how {run.spec.stable.name} does", again=1.0
         )

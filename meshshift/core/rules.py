@@ -173,6 +173,17 @@ def another_goes_first(look: Look) -> Decision | None:
     return look.decide(Kind.WAIT, "AnotherShift", message, again=look.soon)
 
 
+def not_obeyed(look: Look) -> Decision | None:
+    """Istio obeys somebody else's object in place of ours: no step further on weights that do not act, or not for all.
+
+    The way back is not held up by it: a weight that is taken back in vain harms nobody.
+    """
+    conflict = look.seen.mesh.conflict
+    if conflict is None or look.run.phase is Phase.PENDING:
+        return None
+    return look.decide(Kind.HOLD, conflict.reason, f"{look.at_weight}: held, {conflict.message}", stalled=True)
+
+
 def mesh_missing(look: Look) -> Decision | None:
     """Objects that the shift needs are not there, or not fit: say which, touch nothing."""
     problem = look.mesh_problem
@@ -214,6 +225,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     query_limit_exceeded,
     paused,
     run_changed,
+    not_obeyed,
     creating,
     preparing,
     set_extras,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from meshshift.core.telemetry import Series
 from meshshift.engine.ports import QueryError
 from tests.engine.simulation import START, Behaviour, Simulation, bookinfo, pod, route, rule, shift
 
@@ -483,3 +484,39 @@ def test_a_run_that_has_ended_gives_up_the_ownership_of_what_it_wrote() -> None:
     assert simulation.mesh.get("VirtualService", "reviews")["metadata"]["managedFields"] == owned_by("kubectl")
     assert simulation.mesh.get("DestinationRule", "reviews")["metadata"]["managedFields"] == [{}]
     assert simulation.phase == "Succeeded"
+
+
+def test_queries_alone_judge_a_service_without_requests_that_could_be_counted() -> None:
+    analysis = {
+        "method": "Threshold",
+        "interval": "5s",
+        "warmup": "0s",
+        "indicators": [{"name": "resets", "query": {"promql": "sum(x)", "max": 0.2}, "failureLimit": 2}],
+    }
+    for value, phase in ((0.1, "Succeeded"), (0.9, "RolledBack")):
+        simulation = Simulation()
+        for document in bookinfo().mesh.objects.values():
+            simulation.mesh.put(document)
+        simulation.traffic.rps = 0.0
+        simulation.answer = lambda s, at, value=value: (Series.of({}, value),)  # type: ignore[misc]
+        simulation.mesh.put(shift(analysis=analysis))
+        simulation.run(600, until=ended)
+        assert simulation.phase == phase, simulation.status
+
+
+def test_a_rival_that_istio_obeys_mid_way_stops_the_shift_and_not_the_way_back() -> None:
+    simulation = begun()
+    simulation.run(200, until=at_weight(25))
+    older = route({"v1": 100, "v2": 0})
+    older["metadata"] = {"name": "older", "creationTimestamp": "2020-01-01T00:00:00Z"}
+    older["spec"]["http"][0]["route"] = [{"destination": {"host": "elsewhere"}}]
+    current = simulation.mesh.get("VirtualService", "reviews")
+    current["metadata"]["creationTimestamp"] = "2021-01-01T00:00:00Z"
+    simulation.mesh.put(current)
+    simulation.mesh.put(older)
+    simulation.run(120)
+    assert simulation.status["reason"] == "VirtualServiceShadowed", simulation.status
+    assert "bookinfo/older" in simulation.status["message"]
+    simulation.command("abort")
+    simulation.run(60, until=ended)
+    assert simulation.phase == "RolledBack"
