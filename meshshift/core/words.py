@@ -86,7 +86,7 @@ def worse_than_before(after: Aftermath, false_rollback: float) -> str:
     loudest = after.loudest
     name = loudest.indicator if loudest else "the new version"
     return (
-        f"{name} worse than before all traffic moved: {since(after)} "
+        f"{name} worse than before all traffic moved: {_since(after)} "
         f"(odds {odds(after.worse)}, needed {odds(-math.log10(false_rollback))})"
     )
 
@@ -94,10 +94,14 @@ def worse_than_before(after: Aftermath, false_rollback: float) -> str:
 def since(after: Aftermath) -> str:
     """What came since all traffic has moved, beside what was before."""
     watch = after.loudest
-    if watch is None:
-        return "nothing was learned before to compare with"
-    before = f"{100 * watch.before:.2g}%"
-    return f"{watch.indicator}: {_bad(watch.seen)} since, at most {before} before"
+    return f"{watch.indicator}: {_since(after)}" if watch else "nothing was learned before to compare with"
+
+
+def _since(after: Aftermath) -> str:
+    watch = after.loudest
+    if watch is None or watch.seen.total <= 0:
+        return "no request counted yet"
+    return f"{_bad(watch.seen)} since, at most {100 * watch.before:.2g}% before"
 
 
 def odds(log10: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 NAME = "reviews"
 NAMESPACE = "bookinfo"
 STEPS = (5, 10, 25, 50)
-"""The canary's weights in every scenario, in percent; the controller adds the last one, 100."""
+"""The canary's weights where an act says nothing else, in percent; the controller adds the last one, 100."""
+
+
+CANARY = f"""\
+canary:
+  steps: [{", ".join(f"{{setWeight: {weight}}}" for weight in STEPS)}]
+  minStepDuration: 4s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One shift: from the subset `stable` to `canary`; `promise` tells a person what is going to happen."""
+    """One shift: from the subset `stable` to `canary`; `promise` tells a person what is going to happen.
+
+    `strategy` is its YAML below `spec.strategy`, and `weights` are the canary's weights before 100 % by it.
+    """
 
     stable: str
     canary: Version
@@ -70,6 +80,8 @@ class Act:
     expected: Expectation
     outage: Outage | None = None
     timeout: float = 150.0
+    weights: tuple[int, ...] = STEPS
+    strategy: str = CANARY
 
     @property
     def title(self) -> str:
@@ -88,7 +100,7 @@ class Scenario:
 
 def manifest(act: Act) -> str:
     """The TrafficShift of an act, as a person would write it: this text is both shown and applied."""
-    steps = ", ".join(f"{{setWeight: {weight}}}" for weight in STEPS)
+    strategy = indent(act.strategy, " " * 4)
     return f"""\
 apiVersion: meshshift.io/v1alpha1
 kind: TrafficShift
@@ -98,9 +110,7 @@ spec:
   stable: {{subset: {act.stable}}}
   canary: {{subset: {act.canary.name}}}
   strategy:
-    canary:
-      steps: [{steps}]
-      minStepDuration: 4s
+{strategy}
   analysis: {{interval: 2s, warmup: 2s}}
 """
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from meshshift.core.run import Phase
 from meshshift.lab.demo.frame import clock
-from meshshift.lab.demo.story import NAME, STEPS
+from meshshift.lab.demo.story import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +93,7 @@ def _steps(frame: Frame) -> Text:
     weight = status.weights.desired if status.weights else 0
     reached, back = _reached(frame), status.phase in _BACK
     parts: list[str | tuple[str, str]] = [f" {'steps':<14}"]
-    for step in (*STEPS, 100):
+    for step in (*frame.act.weights, 100):
         if back:
             parts.append((f"✗ {step}%   ", "red") if step <= reached else (f"  {step}%   ", "dim"))
         elif step == weight and status.phase is not Phase.SUCCEEDED:
@@ -165,7 +165,7 @@ def _proof(one: EvidenceStatus) -> tuple[float, str]:
 
 def _next_weight(frame: Frame) -> int | None:
     reached = _reached(frame)
-    return next((step for step in (*STEPS, 100) if step > reached), None)
+    return next((step for step in (*frame.act.weights, 100) if step > reached), None)
 
 
 def _reached(frame: Frame) -> int:

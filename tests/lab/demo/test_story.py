@@ -10,7 +10,7 @@ import yaml
 from meshshift.api.convert import spec_from_wire
 from meshshift.core.spec import SetWeight
 from meshshift.lab.demo.scenarios import SCENARIOS
-from meshshift.lab.demo.story import STEPS, Act, command, document
+from meshshift.lab.demo.story import Act, command, document
 
 ACTS = [act for scenario in SCENARIOS.values() for act in scenario.acts]
 
@@ -19,7 +19,7 @@ ACTS = [act for scenario in SCENARIOS.values() for act in scenario.acts]
 def test_the_controller_understands_the_shift_and_its_steps_are_those_of_the_screen(act: Act) -> None:
     spec = spec_from_wire(document(act)["spec"], namespace="bookinfo")
     assert (spec.stable.name, spec.canary.name) == (act.stable, act.canary.name)
-    assert [step.percent for step in spec.steps if isinstance(step, SetWeight)] == [*STEPS, 100]
+    assert [step.percent for step in spec.steps if isinstance(step, SetWeight)] == [*act.weights, 100]
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.title)

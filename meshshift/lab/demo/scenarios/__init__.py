@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshshift.lab.demo.scenarios import demo, errors, good, outage, slow
+from meshshift.lab.demo.scenarios import demo, errors, good, outage, red_black, slow
 
-SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in (demo, good, errors, slow, outage)}
+SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in (demo, good, errors, slow, outage, red_black)}
 """In the order in which `--help` lists them; the first is the default."""
