@@ -349,6 +349,14 @@ async def test_beyond_the_bound_the_oldest_goes_of_the_namespace_that_has_the_mo
     assert bench.counted == {("webhook", "delivered"): 3, ("webhook", "dropped"): 3}
 
 
+async def test_what_has_arrived_takes_no_place_any_more(bench: Bench, receiver: Receiver) -> None:
+    async with bench.notifier(most_waiting=1) as notifier:
+        for number in range(3):
+            notifier.turned(KEY, shift(webhook(receiver.url)), replace(TURN, id=f"reviews.{number}"), new=True)
+            await idle(notifier)
+    assert bench.counted == {("webhook", "delivered"): 3}
+
+
 async def test_what_an_earlier_process_told_is_not_told_again(bench: Bench, receiver: Receiver) -> None:
     first, second = webhook(f"{receiver.url}/1"), webhook(f"{receiver.url}/2")
     await bench.tell(first)
