@@ -78,6 +78,10 @@ class Aftermath:
             watches += [_watch(course.indicator, share, each.boundary, each.baseline) for each in asked]
         return cls(tuple(watches))
 
+    def afresh(self) -> Aftermath:
+        """The same questions, with nothing seen yet."""
+        return Aftermath(tuple(replace(watch, alarm=Alarm(), seen=_NONE) for watch in self.watches))
+
     def see(self, tick: Tick, settings: JudgeSettings) -> Aftermath:
         """Judge a tick; each counts once, which the caller sees to."""
         return Aftermath(tuple(watch.see(tick, settings) for watch in self.watches))

@@ -60,8 +60,9 @@ def _resume(look: Look, command: Command) -> Decision:
     if run.hold is Hold.REGRESSION:
         analysis = run.spec.analysis
         evidence = Evidence.begin(analysis.indicators, analysis.judge, at=look.seen.now)
-        began = look.seen.now
-        fresh = replace(run, hold=None, outcome=None, evidence=evidence, checks=(), warmed=False, step_since=began)
+        began, after = look.seen.now, run.after and run.after.afresh()
+        fresh = replace(run, evidence=evidence, after=after, checks=(), warmed=False, step_since=began)
+        fresh = replace(fresh, hold=None, outcome=None)
         return _accept(look, command, fresh, Kind.WAIT, f"resumed by {command.by} with fresh evidence")
     if run.phase is Phase.PENDING and look.strange_routes:
         return _adopt(look, command)

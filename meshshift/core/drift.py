@@ -141,7 +141,9 @@ def _as_set(look: Look) -> tuple[Patch, ...] | Problem:
 def _is_unsafe(look: Look) -> bool:
     """Is there a rule behind this one that takes traffic away from the canary, or will not give it any?"""
     lost = look.seen.mesh.canary_labels is None or look.seen.endpoints.canary_ready == 0
-    return lost or look.assessment.regression or any(check.spent for check in look.checks)
+    after, settings = look.run.after, look.run.evidence.settings
+    worse = look.assessment.regression or (after is not None and after.is_proven(settings))
+    return lost or worse or any(check.spent for check in look.checks)
 
 
 def _unsure(run: Run) -> Run:

@@ -201,6 +201,25 @@ def test_enforce_does_not_raise_in_the_look_that_brings_the_proof() -> None:
         assert max(seen) <= 5, spec
 
 
+def test_enforce_does_not_raise_in_the_look_that_proves_it_worse_than_before() -> None:
+    turn = 0.0
+    for simulation in (bookinfo(), bookinfo()):
+        flip = {"redBlack": {"postPromotion": {"duration": "10m"}}}
+        simulation.mesh.put(shift(onDrift="Enforce", strategy=flip))
+        simulation.run(120, until=at_weight(100))
+        simulation.run(30)
+        simulation.traffic.versions["v2"] = Behaviour(failing=0.05)
+        if not turn:
+            simulation.run(120, until=lambda s: s.phase == "RollingBack" or ended(s))
+            turn = simulation.now
+    simulation.run(turn - simulation.now - 1)
+    simulation.mesh.put(written({"v1": 50, "v2": 50}))
+    seen: list[float] = []
+    simulation.checks.append(lambda s: seen.append(s.weight))
+    simulation.run(30, until=ended)
+    assert (simulation.status["reason"], max(seen)) == ("WorseThanBefore", 50)
+
+
 # Adopt.
 
 

@@ -136,3 +136,19 @@ def test_a_person_may_end_the_watch_and_take_it_all_back_later() -> None:
     simulation.command("undo")
     simulation.run(2)
     assert simulation.weight == 0
+
+
+def test_what_is_resumed_after_the_flip_is_judged_afresh() -> None:
+    simulation = bookinfo()
+    flip = {"redBlack": {"postPromotion": {"duration": "5m"}}}
+    simulation.mesh.put(shift(onFailure="Pause", strategy=flip))
+    simulation.run(120, until=flipped)
+    simulation.run(30)
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.05)
+    simulation.run(120, until=lambda s: s.phase == "Paused")
+    assert simulation.status["reason"] == "WorseThanBefore"
+    simulation.traffic.versions["v2"] = Behaviour()
+    simulation.run(10)
+    simulation.command("resume")
+    simulation.run(600, until=ended)
+    assert (simulation.phase, simulation.weight) == ("Succeeded", 100)
