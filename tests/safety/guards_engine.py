@@ -44,8 +44,8 @@ INTERRUPTION = (
         "intent-survives",
         "The weight that was decided survives the process: what is found after a restart is told from a hand edit.",
         RUN,
-        "                return replace(entered, desired=percent, weight_since=None)\n",
-        "                return replace(entered, desired=percent, confirmed=percent, weight_since=None)\n",
+        "return replace(entered, desired=percent, ",
+        "return replace(entered, desired=percent, confirmed=percent, ",
         _dying("promotion"),
     ),
     Guard(

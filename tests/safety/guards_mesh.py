@@ -7,6 +7,7 @@ from tests.safety.guard import Guard, at, course, drift
 EDITS = "meshshift/core/mesh/route_edits.py"
 COHORTS = "meshshift/core/mesh/cohorts.py"
 ROUTES = "meshshift/core/mesh/routes.py"
+FLAWS = "meshshift/core/mesh/flaws.py"
 SUBSETS = "meshshift/core/mesh/subsets.py"
 PREPARING = "meshshift/core/preparing.py"
 RESTORING = "meshshift/core/restoring.py"
@@ -242,14 +243,6 @@ SHAPES = (
         _routes("a_matched_route_to_the_canary_is_a_pin_even_when_nothing_else_is_there"),
     ),
     Guard(
-        "header-route-not-managed",
-        "A route that the shift has put in is never taken for one to shift.",
-        ROUTES,
-        "        and not is_inserted(route.name, target)\n",
-        "",
-        at("engine/test_cohorts.py", "a_cohort_meets_the_canary_before_any_weight_and_until_the_end"),
-    ),
-    Guard(
         "header-taken",
         "A condition that a route has on a header is never replaced by a cohort's.",
         COHORTS,
@@ -260,7 +253,7 @@ SHAPES = (
     Guard(
         "destination-twice",
         "A route that names one subset twice is refused: its weights have no one meaning.",
-        ROUTES,
+        FLAWS,
         "    return _ambiguity(route) or _lost_share(route)",
         "    return _lost_share(route)",
         _routes("one_subset_twice_on_a_route_is_refused"),
@@ -268,7 +261,7 @@ SHAPES = (
     Guard(
         "share-too-small",
         "Weights that parts of 100 cannot say are refused: a share of others would vanish.",
-        ROUTES,
+        FLAWS,
         " or _lost_share(route) or ",
         " or ",
         _routes("a_share_that_parts_of_100_cannot_say_is_refused"),
@@ -276,7 +269,7 @@ SHAPES = (
     Guard(
         "stable-headers",
         "Headers set on stable's destination are never given to the canary.",
-        ROUTES,
+        FLAWS,
         " or _headers_of_stable(route)\n",
         "\n",
         at("engine/test_bad_input.py", "it_is_told_in_full_and_the_mesh_is_untouched[headers-on-stable]"),
@@ -346,6 +339,14 @@ BREAKING = (
         RESTORING,
         "    edits = joined(edits, extras)\n",
         "",
+        at("engine/test_cohorts.py", "nothing_of_it_stays_after_an_abort_a_deletion_or_a_regression"),
+    ),
+    Guard(
+        "header-route-without-pods",
+        "Testers lose their header route at once when the canary has no ready pod left, at weight 0 as well.",
+        "meshshift/core/rules.py",
+        " and not run.extras.cohorts:\n",
+        ":\n",
         at("engine/test_cohorts.py", "nothing_of_it_stays_after_an_abort_a_deletion_or_a_regression"),
     ),
     Guard(

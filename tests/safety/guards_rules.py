@@ -78,6 +78,11 @@ RULES = (
         course("a_failing_canary_is_rolled_back_with_numbers"),
     ),
     _rule(
+        "worse_than_before",
+        "After all traffic has moved at once, a canary that is proven worse than stable was before is taken back.",
+        at("engine/test_red_black.py", "what_fails_more_than_before_is_flipped_back_in_one_write"),
+    ),
+    _rule(
         "query_limit_exceeded",
         "A check that has failed as often as it may rolls back.",
         at("engine/test_checks.py", "the_third_failure_rolls_back_with_value_bound_and_count"),
@@ -91,6 +96,11 @@ RULES = (
         "run_changed",
         "A spec that changes under way goes back to 0 before it begins anew.",
         course("a_changed_spec_goes_back_before_it_begins_anew"),
+    ),
+    _rule(
+        "not_obeyed",
+        "A shift whose routes Istio ceases to obey goes no step further, and its way back stays open.",
+        course("a_rival_that_istio_obeys_mid_way_stops_the_shift_and_not_the_way_back"),
     ),
     _rule(
         "creating",
