@@ -58,19 +58,22 @@ class Operator:
         self.metrics.watch_queue(lambda: len(self.queue))
         self.feed = Feed(self.world, self.queue, _Watches(self.metrics))
         self.lists = Lists(client, self.feed, settings.namespaces, settings.resync)
+        self.stop = asyncio.Event()
         self.trouble = "the first list of all watched objects has not succeeded yet"
 
     async def run(self) -> None:
         """Serve health and metrics, fill the caches, watch, and work while leading; ends on SIGTERM or SIGINT."""
-        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
         app = application(
             metrics=lambda: (self.metrics.render(), CONTENT_TYPE), alive=lambda: "", ready=lambda: self.trouble
         )
         runner, port = await serve(app, self.settings.bind, self.settings.port)
         log.info("serving /healthz, /readyz and /metrics on %s port %d", self.settings.bind, port)
-        tasks = [asyncio.create_task(self._control(), name="control"), asyncio.create_task(stop.wait(), name="stop")]
+        tasks = [
+            asyncio.create_task(self._control(), name="control"),
+            asyncio.create_task(self.stop.wait(), name="stop"),
+        ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -103,7 +106,8 @@ class Operator:
             clusterwide=not namespaces,
             namespaces=namespaces,
         )
-        raise Stopped("the watches ended")
+        # kopf hears signals in our place once it runs, and returns only for one; what goes wrong in it is raised.
+        self.stop.set()
 
     async def _lead(self) -> None:
         if not self.settings.leader_election:

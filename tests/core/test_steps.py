@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshshift.core.spec import Pause, SetWeight
-from meshshift.core.steps import Ramp, complete, describe, expand_ramp, next_weight
+from meshshift.core.mesh.cohorts import Cohort, Extras, StringMatch
+from meshshift.core.spec import Pause, SetHeaderRoute, SetMirror, SetWeight
+from meshshift.core.steps import Ramp, complete, describe, expand_ramp, extras_at, next_weight
 
 
 def weights(ramp: Ramp) -> list[int]:
@@ -52,3 +53,17 @@ def test_steps_have_names() -> None:
         "pause until promoted",
         "pause 90 s",
     ]
+
+
+def test_what_the_steps_put_in_is_in_force_until_they_take_it_out() -> None:
+    testers = Cohort("testers", ((("x-canary", StringMatch("exact", "true")),),))
+    steps = (SetHeaderRoute(testers), SetMirror(20), SetWeight(50), SetHeaderRoute(Cohort("testers", ())), SetMirror(0))
+    assert [extras_at(steps, index) for index in range(-1, 5)] == [
+        Extras((), 0),
+        Extras((testers,), 0),
+        Extras((testers,), 20),
+        Extras((testers,), 20),
+        Extras((), 20),
+        Extras((), 0),
+    ]
+    assert extras_at((SetWeight(50),), 0) == Extras((), None), "mirrors of others stay where the steps set none"

@@ -96,6 +96,14 @@ async def test_kill_minus_nine_mid_shift_goes_on_where_it_was() -> None:
         await assert_nothing_broke(lab)
 
 
+async def test_a_controller_that_is_told_to_stop_ends_in_good_order() -> None:
+    async with mesh() as lab:
+        await lab.apply(shift())
+        await until(lab, at_weight(5))
+        assert lab.controller is not None
+        assert await lab.controller.stop(10) == 0, lab.controller.last_words(5)
+
+
 async def test_a_prometheus_that_is_gone_holds_the_shift() -> None:
     async with mesh() as lab:
         assert lab.prometheus is not None
