@@ -15,7 +15,7 @@ from meshshift.core.judge import Evidence
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import CommandName
 from meshshift.core.preparing import start
-from meshshift.core.run import Hold, Phase, Run, Skip
+from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
 from meshshift.core.steps import FULL
 
 if TYPE_CHECKING:
@@ -34,8 +34,23 @@ def commanded(look: Look) -> Decision | None:
         known = ", ".join(CommandName)
         return _refuse(look, command, f"{command.text!r} is not a command; use one of {known}")
     if look.started is None:
-        return _refuse(look, command, "no run has begun yet")
+        return _before_the_run(look, command)
     return _HANDLERS[command.name](look, command)
+
+
+def _before_the_run(look: Look, command: Command) -> Decision:
+    """A word that is older than the first look; one that forbids the run is kept, all others come too early."""
+    begun = start(look, f"{command.text} by {command.by}, before the shift began")
+    if command.name is CommandName.ABORT and begun.run is not None:
+        message = f"aborted by {command.by} before it began; retry begins it"
+        ended = begun.run.end(Phase.ROLLED_BACK, look.seen.now, Outcome("Aborted", message))
+        result = CommandResult(command, message)
+        return Decision(Kind.END, "Aborted", message, ended.phase, ended, 0.0, stalled=True, command=result)
+    if command.name is CommandName.PAUSE and begun.run is not None:
+        held = replace(begun.run, hold=Hold.PERSON, held_by=command.by)
+        result = CommandResult(command, f"paused by {command.by}")
+        return replace(begun, run=held, command=result)
+    return _refuse(look, command, "no run has begun yet; give the command again once status.phase is there")
 
 
 def _promote(look: Look, command: Command) -> Decision:

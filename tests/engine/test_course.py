@@ -141,6 +141,24 @@ def test_a_command_that_cannot_be_done_is_answered() -> None:
     assert "'abrot' is not a command; use one of promote" in simulation.status["lastCommand"]["result"]
 
 
+def test_an_abort_or_a_pause_that_comes_before_the_first_look_is_kept() -> None:
+    simulation = begun()
+    simulation.command("abort")
+    simulation.run(60)
+    assert (simulation.phase, simulation.weight, simulation.status["reason"]) == ("RolledBack", 0, "Aborted")
+    simulation.command("retry")
+    simulation.run(600, until=lambda s: s.phase == "Succeeded")
+    assert simulation.phase == "Succeeded"
+
+    simulation = begun()
+    simulation.command("pause")
+    simulation.run(60)
+    assert (simulation.phase, simulation.weight) == ("Paused", 0)
+    simulation.command("resume")
+    simulation.run(600, until=ended)
+    assert simulation.phase == "Succeeded"
+
+
 def test_pause_command_holds_the_weight_and_resume_goes_on() -> None:
     simulation = begun()
     simulation.run(100, until=at_weight(5))
