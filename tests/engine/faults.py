@@ -45,11 +45,11 @@ def play(schedule: Schedule, world: Disturbed | None = None) -> tuple[Disturbed,
     broken: dict[str, Sequence[str]] = {}
     try:
         world.run(schedule.calm + 1)
-        deadline = world.now + CALM_WITHIN
-        world.run(AFTERWARDS)
-        while world.now < deadline and world.outcome not in ends:
+        deadline, lasts = world.now + CALM_WITHIN, False
+        while world.now < deadline and not lasts:
             world.run(deadline - world.now, until=lambda _: world.outcome in ends)
             world.run(AFTERWARDS)
+            lasts = world.outcome in ends
     except AssertionError as bug:
         broken["no_look_ends_in_a_bug"] = [str(bug)]
     world.history.last = copied(world.mesh.peek("TrafficShift", "reviews"))
