@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from meshshift.api.cohorts import cohort_of
 from meshshift.api.durations import parse_duration
 from meshshift.api.errors import InvalidSpec, SpecError
+from meshshift.api.gates import gate_of
 from meshshift.api.notifications import notification_of
 from meshshift.api.reading import read_notifications, read_spec
 from meshshift.api.strategies import DEFAULT_WEIGHTS, CanaryModel, Promotion
@@ -199,6 +200,8 @@ def _step(model: StepModel) -> Step:
         return SetHeaderRoute(cohort_of(model.set_header_route.name, model.set_header_route.match))
     if model.set_mirror is not None:
         return SetMirror(model.set_mirror.percentage)
+    if model.gate is not None:
+        return gate_of(model.gate)
     duration = model.pause.duration if model.pause else None
     return Pause(None if duration is None else parse_duration(duration))
 

@@ -53,7 +53,6 @@ LATER_FIELDS = (
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
     LaterField("spec", "stickiness", "object", "remove it"),
     LaterField(_STEP, "analysis", "object", "use setWeight and pause, every step is analysed"),
-    LaterField(_STEP, "gate", "object", "use pause: {} and promote by hand"),
 )
 
 

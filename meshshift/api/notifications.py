@@ -210,6 +210,11 @@ def is_header_value(text: str) -> bool:
     return len(text) <= MAX_HEADER_VALUE and re.fullmatch(HEADER_VALUE[1:-1], text) is not None
 
 
+def secret_key(source: ValueFromModel) -> notices.SecretKey:
+    """Where the value is, in the core's terms."""
+    return notices.SecretKey(source.secret_key_ref.name, source.secret_key_ref.key)
+
+
 def notification_of(model: NotificationModel) -> notices.Notification:
     """Who is told, in the core's terms."""
     transitions = frozenset(model.transitions)
@@ -234,7 +239,7 @@ def _headers(target: _AnyHeadersModel) -> tuple[notices.Header, ...]:
 
 def _value(plain: str | None, source: ValueFromModel | None) -> notices.Value:
     if source is not None:
-        return notices.SecretKey(source.secret_key_ref.name, source.secret_key_ref.key)
+        return secret_key(source)
     if plain is None:
         raise AssertionError("a rule sees to it that there is one of both")
     return plain

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, StrictFloat
 
 from meshshift.api.cohorts import MAX_CONDITIONS, HeaderMatchModel, SetHeaderRouteModel, SetMirrorModel
+from meshshift.api.gates import GateModel
 from meshshift.api.wire import Duration, Percent, PositivePercent, Rule, WireModel
 
 MAX_STEPS = 64
@@ -25,7 +26,7 @@ class PauseModel(WireModel):
     )
 
 
-_STEP_FIELDS = ("set_weight", "pause", "set_header_route", "set_mirror")
+_STEP_FIELDS = ("set_weight", "pause", "set_header_route", "set_mirror", "gate")
 
 
 class StepModel(WireModel):
@@ -39,15 +40,16 @@ class StepModel(WireModel):
         None, description="Give requests with certain headers or cookies the canary, whatever the weight."
     )
     set_mirror: SetMirrorModel | None = Field(None, description="Send the canary copies of requests.")
+    gate: GateModel | None = Field(None, description="Stay until an HTTP receiver says that it may go on.")
 
     RULES = (
         Rule(
-            "each step takes exactly one of setWeight, pause, setHeaderRoute and setMirror; write them as steps of "
-            "their own",
+            "each step takes exactly one of setWeight, pause, setHeaderRoute, setMirror and gate; write them as steps "
+            "of their own",
             lambda step: sum(getattr(step, name) is not None for name in _STEP_FIELDS) == 1,
-            cel="[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setMirror)]"
-            ".exists_one(each, each)",
-            about=("setWeight", "pause", "setHeaderRoute", "setMirror"),
+            cel="[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setMirror), "
+            "has(self.gate)].exists_one(each, each)",
+            about=("setWeight", "pause", "setHeaderRoute", "setMirror", "gate"),
         ),
     )
 

@@ -84,6 +84,9 @@ def _resume(look: Look, command: Command) -> Decision:
     if look.drifted:
         anew = replace(run, hold=None, confirmed=None, weight_since=None, drifts=(), extras_set=None)
         return _accept(look, command, anew, Kind.APPLY, f"{run.desired}% is set again, as {command.by} said")
+    if run.hold is Hold.GATE:
+        asked = replace(run, hold=None, outcome=None, step_since=look.seen.now)
+        return _accept(look, command, asked, Kind.WAIT, f"resumed by {command.by}: the gate is asked again")
     if run.hold is Hold.PERSON:
         return _accept(look, command, replace(run, hold=None), Kind.WAIT, f"resumed by {command.by}")
     hint = "set spec.paused to false" if look.seen.spec.paused else "use promote to end a pause step"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from meshshift.core.checking import CheckFinding
+    from meshshift.core.gate_call import Question
     from meshshift.core.judge import Assessment
     from meshshift.core.mesh.documents import Patch
     from meshshift.core.observation import Command
@@ -30,6 +31,7 @@ QUIET = frozenset(
         "SettingRoutes",
         "RoutesSet",
         "Promoting",
+        "AskingGate",
     }
 )
 """Reasons of the daily course of a shift: shown in the status, not worth a line in its history or an Event."""
@@ -71,6 +73,7 @@ class Decision:
 
     `phase` is what people are shown (it may be Paused where the run's own phase goes on).
     `edits` are written only after `run` was persisted.  `again`: seconds until the next look is due at the latest.
+    `asks`: what a gate has to be asked before anything else can be decided.
     `stalled`: nothing will move without a person.  `release`: the finalizer may go.
     """
 
@@ -87,3 +90,4 @@ class Decision:
     assessment: Assessment | None = None
     checks: tuple[CheckFinding, ...] = ()
     command: CommandResult | None = None
+    asks: Question | None = None

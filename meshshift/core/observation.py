@@ -11,6 +11,7 @@ from meshshift.core.telemetry import NoData, Series
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meshshift.core.gate_call import Reply
     from meshshift.core.mesh.documents import Patch, Problem, Target
     from meshshift.core.mesh.routes import FoundRoutes
     from meshshift.core.run import Run
@@ -115,6 +116,7 @@ class Observation:
 
     `telemetry` is None when no window was due; `warm` holds the windows before the run while it has not learned yet.
     `answers` is None when no query was due.
+    `reply` is what the gate said that the decision without it asked for, None if it was not asked or is still silent.
     `service_exists` is False when the Service named by the spec is not there, `service_selects` when it has
     no selector.
     `deleted_since` is when the TrafficShift was deleted, None while it is not.
@@ -135,6 +137,7 @@ class Observation:
     telemetry: Tick | NoData | BadData | TelemetryFailure | None = None
     warm: tuple[Tick, ...] = ()
     answers: Answers | None = None
+    reply: Reply | None = None
     service_selects: bool = True
     rival: str | None = None
 

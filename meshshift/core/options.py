@@ -55,6 +55,8 @@ def _resume(run: Run, reason: str) -> list[Option]:
         return [Option(CommandName.RESUME, "go on from here with fresh evidence")]
     if reason in STRANGE:
         return [Option(CommandName.RESUME, f"set {run.desired}% again and go on")]
+    if run.hold is Hold.GATE:
+        return [Option(CommandName.RESUME, "ask the gate again")]
     if run.hold is Hold.PERSON:
         return [Option(CommandName.RESUME, "go on")]
     return []

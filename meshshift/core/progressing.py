@@ -14,7 +14,7 @@ from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Hold, Outcome, Phase, Skip
-from meshshift.core.spec import Method, OnFailure, OnInconclusive, Pause, SetWeight
+from meshshift.core.spec import Gate, Method, OnFailure, OnInconclusive, Pause, SetWeight
 from meshshift.core.steps import FULL, describe
 from meshshift.core.telemetry import BadData, NoData
 
@@ -103,7 +103,7 @@ def promoted_by_person(look: Look) -> Decision | None:
     if run.skip is None:
         return None
     if run.upcoming is None:
-        return _finish(look) if isinstance(run.current, Pause) else None
+        return _finish(look) if isinstance(run.current, Pause | Gate) else None
     step = run.step + 1
     if run.skip is Skip.FULL:
         full = next(i for i, s in enumerate(run.spec.steps) if isinstance(s, SetWeight) and s.percent == FULL)
@@ -229,7 +229,9 @@ def _may_advance(look: Look) -> bool:
 
 
 def _is_timed_out(look: Look) -> bool:
-    return look.seen.now - look.run.step_since > look.run.spec.analysis.step_timeout
+    run = look.run
+    since = run.step_since if run.gate is None or run.gate.asked is None else max(run.step_since, run.gate.asked)
+    return look.seen.now - since > run.spec.analysis.step_timeout
 
 
 def _enter_next(look: Look, reason: str, why: str) -> Decision:

@@ -26,7 +26,7 @@ from meshshift.core.mesh.routes import find_routes
 from meshshift.core.observation import Endpoints, MeshView, Observation
 from meshshift.core.rules import decide
 from meshshift.core.run import Hold, Phase
-from meshshift.core.spec import Pause, SetHeaderRoute, SetMirror
+from meshshift.core.spec import Gate, Pause, SetHeaderRoute, SetMirror
 from meshshift.core.steps import FULL
 from meshshift.core.telemetry import BadData, NoData, Tick, Traffic
 
@@ -141,6 +141,11 @@ def silenced(spec: ShiftSpec) -> tuple[ShiftSpec, tuple[str, ...]]:
     if waits:
         listed = ", ".join(map(str, waits))
         remarks.append(f"the pause in step {listed} waits for a person: taken as promoted at once")
+    gates = [place for place, step in enumerate(steps, start=1) if isinstance(step, Gate)]
+    if gates:
+        listed = ", ".join(map(str, gates))
+        remarks.append(f"the gate in step {listed} is not asked: taken as open at once")
+        steps = tuple(Pause(0.0) if isinstance(step, Gate) else step for step in steps)
     extras = [place for place, step in enumerate(steps, start=1) if isinstance(step, SetHeaderRoute | SetMirror)]
     if extras:
         listed = ", ".join(map(str, extras))

@@ -15,6 +15,7 @@ from meshshift.core.checking import take_answers, take_tick
 from meshshift.core.commands import commanded
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.drift import subsets_changed, weights_drifted
+from meshshift.core.gates import gate_closed
 from meshshift.core.look import IDLE, Look
 from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
 from meshshift.core.mesh.documents import Problem
@@ -146,6 +147,11 @@ def paused(look: Look) -> Decision | None:
             f"{run.outcome.message}; held by onFailure: Pause: abort rolls back, resume goes on with fresh evidence"
         )
         return look.decide(Kind.PAUSE, run.outcome.reason, message, phase=Phase.PAUSED, stalled=True)
+    if run.hold is Hold.GATE and run.outcome is not None:
+        message = (
+            f"{run.outcome.message}; held by onFailure: Pause: resume asks again, promote and abort end it"
+        )
+        return look.decide(Kind.PAUSE, run.outcome.reason, message, phase=Phase.PAUSED, stalled=True)
     if run.hold is Hold.PERSON:
         message = f"{look.at_weight}: paused by {run.held_by}; resume goes on"
         return look.decide(Kind.PAUSE, "PausedByPerson", message, phase=Phase.PAUSED)
@@ -232,6 +238,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     apply_weight,
     promoted_by_person,
     promoting,
+    gate_closed,
     telemetry_missing,
     waiting,
     timed_out,

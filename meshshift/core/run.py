@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from meshshift.core.aftermath import Aftermath
 from meshshift.core.deficit import Deficit
-from meshshift.core.spec import Pause, SetWeight
+from meshshift.core.spec import Gate, Pause, SetWeight
 from meshshift.core.steps import FULL, extras_at
 
 if TYPE_CHECKING:
     from meshshift.core.checks import CheckState
+    from meshshift.core.gate_call import GateState
     from meshshift.core.judge import Evidence
     from meshshift.core.mesh.cohorts import Extras
     from meshshift.core.spec import ShiftSpec, Step
@@ -47,6 +48,7 @@ class Hold(StrEnum):
 
     PERSON = "Person"
     REGRESSION = "Regression"
+    GATE = "Gate"
 
 
 class Skip(StrEnum):
@@ -78,6 +80,7 @@ class Run:
     `checks` are the states of the spec's checks as far as they have been asked; failures add up over the whole run.
     `skip` is a person's promotion that still has to be carried out; `by_person`: the step under way was begun by one.
     `after` compares with before once all traffic has moved and steps still follow; None until then.
+    `gate` is how far the gate of the step under way has been asked, None before its first answer.
     `extras_set` is the step whose header routes and mirrors the mesh was last seen to have.
     `adopts`: a person wants the run to begin at the weight that the mesh says.
     `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first.
@@ -104,6 +107,7 @@ class Run:
     skip: Skip | None = None
     by_person: bool = False
     after: Aftermath | None = None
+    gate: GateState | None = None
     extras_set: int | None = None
     adopts: bool = False
     drifts: tuple[float, ...] = ()
@@ -145,10 +149,11 @@ class Run:
             hold=None,
             skip=None,
             by_person=self.skip is not None,
+            gate=None,
         )
         match self.spec.steps[step]:
             case SetWeight(percent) if percent != self.desired:
-                watched = percent == FULL and any(isinstance(each, Pause) for each in self.spec.steps[step:])
+                watched = percent == FULL and any(isinstance(each, Pause | Gate) for each in self.spec.steps[step:])
                 after = Aftermath.begin(self.evidence) if watched else None
                 return replace(entered, desired=percent, weight_since=None, after=after)
         return entered
@@ -167,6 +172,7 @@ class Run:
             weight_since=None,
             settle_until=None,
             skip=None,
+            gate=None,
         )
 
     def confirm(self, now: float) -> Run:
@@ -187,6 +193,7 @@ class Run:
             hold=None,
             skip=None,
             after=None,
+            gate=None,
             outcome=Outcome(reason, message),
             restart=restart,
         )

@@ -6,6 +6,7 @@ run: a run keeps the spec it was started with, and a changed spec starts a new r
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from meshshift.core.indicator import Indicator, JudgeSettings
     from meshshift.core.mesh.cohorts import Cohort
     from meshshift.core.mesh.routes import VirtualServiceSelector
+    from meshshift.core.notices import SecretKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,35 @@ class SetMirror:
     percent: int
 
 
-Step = SetWeight | Pause | SetHeaderRoute | SetMirror
+class OnFailure(StrEnum):
+    """What a proven regression, or a gate that refuses, does."""
+
+    ROLLBACK = "Rollback"
+    PAUSE = "Pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Go on once an HTTP receiver says so.
+
+    An attempt has `timeout` seconds; after a "wait", and after an attempt that failed, the next follows `interval`
+    seconds later.  `retries` attempts in a row may fail before it counts as refused.  `on_failure` None is the shift's.
+    """
+
+    url: str
+    timeout: float = 10.0
+    interval: float = 15.0
+    retries: int = 2
+    on_failure: OnFailure | None = None
+    bearer: SecretKey | None = None
+
+    @property
+    def host(self) -> str:
+        """Host and port, by which people are told of it."""
+        return re.split("[/?]", self.url.partition("://")[2], maxsplit=1)[0]
+
+
+Step = SetWeight | Pause | SetHeaderRoute | SetMirror | Gate
 
 
 class Strategy(StrEnum):
@@ -71,13 +101,6 @@ class CreatePolicy(StrEnum):
 
     NEVER = "Never"
     IF_MISSING = "IfMissing"
-
-
-class OnFailure(StrEnum):
-    """What a proven regression does."""
-
-    ROLLBACK = "Rollback"
-    PAUSE = "Pause"
 
 
 class OnInconclusive(StrEnum):

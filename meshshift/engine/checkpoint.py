@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from meshshift.api.convert import spec_from_wire
 from meshshift.api.status import shorten
@@ -18,6 +18,7 @@ from meshshift.core import record
 from meshshift.core.aftermath import Aftermath
 from meshshift.core.checks import CheckState
 from meshshift.core.deficit import Deficit
+from meshshift.core.gate_call import GateState
 from meshshift.core.judge import Evidence
 from meshshift.core.mesh.documents import shown
 from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 LONGEST_REASON = 400
 """Characters of what is wrong with a checkpoint, so that the fix behind it is still read."""
+Value = TypeVar("Value")
 _ENUMS = {"phase": Phase, "hold": Hold, "skip": Skip}
-_OBJECTS = {"spec", "evidence", "outcome", "deficit", "checks", "after"}
+_OBJECTS = {"spec", "evidence", "outcome", "deficit", "checks", "after", "gate"}
 
 
 class UnreadableCheckpoint(ValueError):
@@ -56,6 +58,7 @@ def encode(checkpoint: Checkpoint) -> str:
         "outcome": None if run.outcome is None else [run.outcome.reason, run.outcome.message],
         "deficit": dataclasses.astuple(run.deficit),
         "after": None if run.after is None else record.encode(run.after),
+        "gate": None if run.gate is None else record.encode(run.gate),
         "checks": [state.to_json() for state in run.checks],
         **{name: value for name, value in fields.items() if value is not None},
     }
@@ -76,7 +79,8 @@ def decode(text: str, namespace: str) -> Checkpoint:
             spec=spec_from_wire(wire_spec, namespace=namespace),
             evidence=Evidence.from_json(state.pop("evidence")),
             deficit=Deficit(*state.pop("deficit")),
-            after=_after(state.pop("after", None)),
+            after=_read(Aftermath, state.pop("after", None)),
+            gate=_read(GateState, state.pop("gate", None)),
             checks=tuple(map(CheckState.from_json, state.pop("checks"))),
             outcome=None if outcome is None else Outcome(*outcome),
             confirmed=state.pop("confirmed", None),
@@ -91,5 +95,5 @@ def decode(text: str, namespace: str) -> Checkpoint:
         raise UnreadableCheckpoint(shorten(str(error), LONGEST_REASON)) from error
 
 
-def _after(data: object) -> Aftermath | None:
-    return None if data is None else record.decode(Aftermath, data)
+def _read(wanted: type[Value], data: object) -> Value | None:
+    return None if data is None else record.decode(wanted, data)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from meshshift.core.decision import Decision
+    from meshshift.core.gate_call import Question, Reply
     from meshshift.core.mesh.documents import ObjectRef, Patch
     from meshshift.core.notices import Turn
     from meshshift.core.observation import Observation
@@ -95,6 +96,21 @@ class Telemetry(Protocol):
 
     async def query(self, promql: str, at: float) -> tuple[Series, ...] | QueryError:
         """The instant vector of a user's query at the unix time `at`, values as they came, NaN included."""
+        ...
+
+
+class Gates(Protocol):
+    """HTTP receivers that say when a shift goes on."""
+
+    async def ask(self, key: Key, question: Question) -> Reply | None:
+        """The answer for the shift `key`; None while it is on its way.  Returns soon and raises nothing.
+
+        Until the answer was returned, the same question asks nobody a second time; another one takes its place.
+        """
+        ...
+
+    def forget(self, key: Key) -> None:
+        """The shift is gone: nobody wants to know its answer."""
         ...
 
 

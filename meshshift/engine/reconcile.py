@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from meshshift.core.mesh.documents import Patch
     from meshshift.core.observation import Observation, Timing
-    from meshshift.engine.ports import Cluster, Journal, Telemetry
+    from meshshift.engine.ports import Cluster, Gates, Journal, Telemetry
     from meshshift.engine.world import Document, Key, World
 
 FINALIZER = "meshshift.io/traffic"
@@ -53,6 +53,7 @@ class Reconciler:
     telemetry: Telemetry
     journal: Journal
     timing: Timing
+    gates: Gates
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
@@ -71,6 +72,7 @@ class Reconciler:
             self._announced.pop(key, None)
             self._taken_off.pop(key, None)
             self._memory.forget(key)
+            self.gates.forget(key)
             self.journal.forgot(key)
             return None
         try:
@@ -124,6 +126,9 @@ class Reconciler:
         subject = Subject(shift, parsed.spec, parsed.digest, run, self._new_command(shift, previous))
         observation = await observe(subject, self.world, self.telemetry, self.timing, now)
         decision = decide(observation)
+        if decision.asks is not None and (reply := await self.gates.ask(key, decision.asks)) is not None:
+            observation = replace(observation, reply=reply)
+            decision = decide(observation)
         return observation, decision, _checkpoint(decision.run, parsed, stored)
 
     async def _persist(

@@ -7,29 +7,14 @@ import pytest
 
 from meshshift.adapters.journals import REMIND, DecisionLog, Journals
 from meshshift.adapters.metrics import Metrics
-from meshshift.core.notices import Transition, Turn
+from meshshift.core.notices import Turn
 from tests.adapters.story import OUTAGE, Story
+from tests.core.test_notices import TURN
 
 if TYPE_CHECKING:
     from meshshift.core.decision import Decision
     from meshshift.core.observation import Observation
     from meshshift.engine.ports import Document, Journal, Key
-
-TURN = Turn(
-    id="reviews.1",
-    at="2026-01-01T00:00:00Z",
-    transition=Transition.STARTED,
-    phase="Pending",
-    reason="Started",
-    message="it begins",
-    weight=0,
-    namespace="bookinfo",
-    name="reviews",
-    service="reviews",
-    stable="v1",
-    canary="v2",
-    run="run-1",
-)
 
 
 class Broken:

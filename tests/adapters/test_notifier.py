@@ -18,26 +18,13 @@ from meshshift.adapters.cluster import KubeCluster
 from meshshift.adapters.kube import EVENTS, SECRETS, KubeClient
 from meshshift.adapters.notifier import MARK, MOST_AT_ONCE, PAUSES, Notifier
 from meshshift.adapters.notifier_http import Poster, is_allowed
-from meshshift.core.notices import Transition, Turn
+from meshshift.core.notices import Turn
 from tests.adapters.test_sockets import FAULTS, Behaviour, hang, served
+from tests.core.test_notices import TURN as A_TURN
 
 KEY = ("default", "reviews")
 SESAME = "/services/T0/B0/sesame"
-TURN = Turn(
-    id="reviews.0123456789abcdef",
-    at="2026-01-31T12:00:00Z",
-    transition=Transition.ROLLED_BACK,
-    phase="RolledBack",
-    reason="RegressionProven",
-    message="proven worse",
-    weight=0,
-    namespace="default",
-    name="reviews",
-    service="reviews",
-    stable="v1",
-    canary="v2",
-    run="run-1",
-)
+TURN = replace(A_TURN, message="proven worse", namespace="default")
 
 
 @dataclass

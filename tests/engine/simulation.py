@@ -16,6 +16,7 @@ import jsonpatch
 
 from meshshift.api.status import rfc3339
 from meshshift.core.decision import Decision
+from meshshift.core.gate_call import Answered, Question, Reply
 from meshshift.core.mesh.documents import ObjectRef, Patch
 from meshshift.core.notices import Turn
 from meshshift.core.observation import Observation, Timing
@@ -247,6 +248,20 @@ class Silent:
     def forgot(self, key: tuple[str, str]) -> None: ...
 
 
+class Gates:
+    """Every gate: `answer` says what it replies to a question, None while it makes one wait for that."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[Question], Reply | None] = lambda question: Answered(200)
+        self.asked: list[Question] = []
+
+    async def ask(self, key: tuple[str, str], question: Question) -> Reply | None:
+        self.asked.append(question)
+        return self.answer(question)
+
+    def forget(self, key: tuple[str, str]) -> None: ...
+
+
 class Simulation:
     """The engine, the mesh and the traffic, one simulated second at a time."""
 
@@ -259,6 +274,7 @@ class Simulation:
         self.prometheus: QueryError | None = None
         self.answer: Callable[[Simulation, float], tuple[Series, ...] | QueryError] = lambda simulation, at: ()
         self.asked: list[tuple[str, float]] = []
+        self.gates = Gates()
         self.watches = True
         self.checks: list[Callable[[Simulation], None]] = []
         self.restart()
@@ -267,7 +283,9 @@ class Simulation:
         """A new process: everything in memory is gone."""
         self.world = World()
         self.journal = Silent()
-        self.reconciler = Reconciler(self.world, self.mesh, self, self.journal, self.timing, clock=lambda: self.now)
+        self.reconciler = Reconciler(
+            self.world, self.mesh, self, self.journal, self.timing, self.gates, clock=lambda: self.now
+        )
         self.due: float = 0.0
         self.known = 0
         self.sync()

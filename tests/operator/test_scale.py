@@ -17,7 +17,7 @@ from meshshift.engine.reconcile import Reconciler
 from meshshift.engine.world import Key, World
 from meshshift.operator.settings import Settings
 from meshshift.operator.workers import Workers
-from tests.engine.simulation import NAMESPACE, START, Mesh, Silent, pod, route, rule, shift
+from tests.engine.simulation import NAMESPACE, START, Gates, Mesh, Silent, pod, route, rule, shift
 
 SHIFTS = 1000
 NAMES = re.compile(r'destination_service_name=~?"([^"]*)"')
@@ -83,7 +83,7 @@ async def test_a_thousand_shifts_due_together_take_at_most_twenty_queries() -> N
     world = world_of(mesh)
     settings = PrometheusSettings(url="http://prometheus", reporter="auto")
     telemetry = PrometheusTelemetry(settings, transport=httpx.MockTransport(prometheus))
-    reconciler = Reconciler(world, mesh, telemetry, Silent(), Timing(settle=0.0, lag=1.0), clock=lambda: now)
+    reconciler = Reconciler(world, mesh, telemetry, Silent(), Timing(settle=0.0, lag=1.0), Gates(), clock=lambda: now)
 
     async def passes(count: int) -> int:
         """Every shift is looked at `count` times; returns how many queries that took."""
