@@ -73,6 +73,7 @@ def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
         on_drift=model.on_drift,
         on_delete=model.on_delete,
         paused=model.paused,
+        group=model.group.name if model.group else None,
     )
 
 

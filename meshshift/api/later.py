@@ -49,7 +49,6 @@ _STEP = "spec.strategy.canary.steps[]"
 LATER_FIELDS = (
     LaterField("spec", "baseline", "object", "remove it, the stable subset is the control"),
     LaterField("spec", "policyRef", "object", "write strategy and analysis into this spec"),
-    LaterField("spec", "group", "object", "remove it and shift one service at a time"),
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
     LaterField("spec", "stickiness", "object", "remove it"),
     LaterField(_STEP, "analysis", "object", "use setWeight and pause, every step is analysed"),

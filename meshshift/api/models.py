@@ -54,6 +54,12 @@ class VirtualServiceModel(WireModel):
     )
 
 
+class GroupModel(WireModel):
+    """Several services as one release."""
+
+    name: ObjectName = Field(description="Name of the group; all its TrafficShifts are in one namespace.")
+
+
 def _is_service_name(name: str) -> bool:
     return re.fullmatch(SERVICE_NAME[1:-1], name) is not None
 
@@ -112,6 +118,9 @@ class SpecModel(WireModel):
         OnDelete.RESTORE,
         description="When the TrafficShift is deleted mid-way: Restore gives stable all the traffic and lets "
         "the object go after ten minutes even if it cannot, Leave touches nothing.",
+    )
+    group: GroupModel | None = Field(
+        None, description="Shifts of this namespace that share a group advance in step and roll back together."
     )
     paused: StrictBool = Field(False, description="Hold the shift where it is; it may still roll back.")
     notifications: tuple[NotificationModel, ...] | None = Field(

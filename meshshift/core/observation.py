@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshshift.core.gate_call import Reply
+    from meshshift.core.group import Member
     from meshshift.core.mesh.documents import Patch, Problem, Target
     from meshshift.core.mesh.routes import FoundRoutes
     from meshshift.core.run import Run
@@ -120,6 +121,7 @@ class Observation:
     `service_exists` is False when the Service named by the spec is not there, `service_selects` when it has
     no selector.
     `deleted_since` is when the TrafficShift was deleted, None while it is not.
+    `group` are the other TrafficShifts of its group.
     `rival` is another TrafficShift (namespace/name) of the same service that goes first.
     """
 
@@ -140,6 +142,7 @@ class Observation:
     reply: Reply | None = None
     service_selects: bool = True
     rival: str | None = None
+    group: tuple[Member, ...] = ()
 
     @property
     def deleted(self) -> bool:

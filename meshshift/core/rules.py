@@ -16,6 +16,7 @@ from meshshift.core.commands import commanded
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.drift import subsets_changed, weights_drifted
 from meshshift.core.gates import gate_closed
+from meshshift.core.group import group_behind, group_failed
 from meshshift.core.look import IDLE, Look
 from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
 from meshshift.core.mesh.documents import Problem
@@ -148,9 +149,7 @@ def paused(look: Look) -> Decision | None:
         )
         return look.decide(Kind.PAUSE, run.outcome.reason, message, phase=Phase.PAUSED, stalled=True)
     if run.hold is Hold.GATE and run.outcome is not None:
-        message = (
-            f"{run.outcome.message}; held by onFailure: Pause: resume asks again, promote and abort end it"
-        )
+        message = f"{run.outcome.message}; held by onFailure: Pause: resume asks again, promote and abort end it"
         return look.decide(Kind.PAUSE, run.outcome.reason, message, phase=Phase.PAUSED, stalled=True)
     if run.hold is Hold.PERSON:
         message = f"{look.at_weight}: paused by {run.held_by}; resume goes on"
@@ -229,6 +228,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     regression_proven,
     worse_than_before,
     query_limit_exceeded,
+    group_failed,
     paused,
     run_changed,
     not_obeyed,
@@ -241,6 +241,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     gate_closed,
     telemetry_missing,
     waiting,
+    group_behind,
     timed_out,
     advance,
 )

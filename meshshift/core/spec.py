@@ -172,3 +172,4 @@ class ShiftSpec:
     on_drift: OnDrift = OnDrift.PAUSE
     on_delete: OnDelete = OnDelete.RESTORE
     paused: bool = False
+    group: str | None = None

@@ -27,6 +27,7 @@ from meshshift.core.run import Phase
 from meshshift.core.telemetry import Arm, BadData, NoData, Tick, difference
 from meshshift.core.template import Facts, Unknown, render
 from meshshift.core.ticks import LEAST_WARM_WINDOWS, Window, due_window, warm_windows
+from meshshift.engine.members import members_of
 from meshshift.engine.ports import QueryError, ServiceId
 from meshshift.engine.rivals import rival_of
 
@@ -106,6 +107,7 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
         warm=warm,
         answers=answers,
         rival=rival_of(subject.document, world),
+        group=members_of(subject.document, world),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any
 
+from meshshift.core.mesh.documents import member
 from meshshift.core.mesh.hosts import covers, is_wildcard
 from meshshift.core.mesh.subsets import rule_host
 from meshshift.core.mesh.virtual_service import MESH, read_virtual_service
@@ -26,6 +27,12 @@ def key_of(document: Document) -> Key:
     """Namespace and name."""
     metadata = document["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
+
+
+def group_of(shift: Document) -> str | None:
+    """The name of the group that a TrafficShift belongs to, if any."""
+    name = member(shift, "spec", "group", "name")
+    return name if isinstance(name, str) and name else None
 
 
 def is_older(document: Document, present: Document) -> bool:
@@ -202,6 +209,10 @@ class World:
         """The hosts that a VirtualService speaks for in the mesh."""
         service = read_virtual_service(self.virtual_services.objects[key], self.cluster_domain)
         return service.hosts if MESH in service.gateways else frozenset()
+
+    def shifts_of_group(self, namespace: str, group: str) -> list[Key]:
+        """The shifts of a namespace that belong to a group."""
+        return [key for key in self.shifts_in(namespace) if group_of(self.shifts.objects[key]) == group]
 
     def shifts_in(self, namespace: str) -> list[Key]:
         """The shifts of a namespace."""

@@ -25,7 +25,7 @@ from meshshift.adapters.kube import (
     KubeClient,
     Resource,
 )
-from meshshift.engine.world import HostTable, Key, Table, World, is_older, key_of
+from meshshift.engine.world import HostTable, Key, Table, World, group_of, is_older, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -106,6 +106,9 @@ class Feed:
         if resource is PODS:
             return self._pod(document, gone=gone)
         table, key = self._table(resource), key_of(document)
+        if resource is TRAFFIC_SHIFTS and (group := group_of(document)):
+            # How far one has come matters to the others, also where the news is this process's own.
+            self._wake(other for other in self.world.shifts_of_group(key[0], group) if other != key)
         before = table.hosts(key) if isinstance(table, HostTable) else frozenset()
         if not self._keep(table, document, gone=gone):
             return False
