@@ -71,6 +71,7 @@ class Metrics:
         self._query_duration = self._histogram(catalog.QUERY_DURATION)
         self._query_errors = self._counter(catalog.QUERY_ERRORS)
         self._notifications = self._counter(catalog.NOTIFICATIONS)
+        self._gate_replies = self._counter(catalog.GATE_REPLIES)
 
     def render(self) -> bytes:
         """The text that a scrape gets, of type `CONTENT_TYPE`; may be called from another thread."""
@@ -122,6 +123,10 @@ class Metrics:
     def notified(self, kind: str, result: str) -> None:
         """A notification of a kind (its field in the spec) came to its end: `delivered`, `failed` or `dropped`."""
         self._notifications.labels(kind, result).inc()
+
+    def gate_replied(self, reply: str) -> None:
+        """A gate was asked: `Open`, `Wait`, `Refused`, or `Failed`."""
+        self._gate_replies.labels(reply).inc()
 
     def settles(self, seconds: float) -> None:
         """An edit of the mesh is given so long to reach every proxy from now on."""

@@ -344,6 +344,20 @@ NOTIFICATIONS = Metric(
     ),
 )
 
+GATE_REPLIES = Metric(
+    "meshshift_gate_replies_total",
+    MetricType.COUNTER,
+    "What the gates of canary steps replied. Worth an alert: "
+    '`increase(meshshift_gate_replies_total{reply="Failed"}[1h]) > 0`.',
+    (
+        Label(
+            "reply",
+            "`Open`: 2xx. `Wait`: 409 or 425. `Refused`: another answer. `Failed`: none, or 408, 429 or 5xx.",
+            ("Open", "Wait", "Refused", "Failed"),
+        ),
+    ),
+)
+
 SECTIONS = (
     Section(
         "Shifts",
@@ -394,6 +408,7 @@ SECTIONS = (
         "What `spec.notifications` asks for. A notification that waits, or is being repeated, is counted at its end.",
         (NOTIFICATIONS,),
     ),
+    Section("Gates", "What the steps `gate` asked for, by attempts.", (GATE_REPLIES,)),
     Section("Prometheus", "How the source of the telemetry is doing.", (QUERY_DURATION, QUERY_ERRORS)),
 )
 

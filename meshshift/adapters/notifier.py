@@ -15,8 +15,6 @@ those of a process that nobody succeeds within ten minutes.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import logging
 import time
 import traceback
@@ -26,14 +24,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from weakref import WeakValueDictionary
 
-from meshshift.adapters.kube import EVENTS, SECRETS
+from meshshift.adapters.kube import EVENTS
 from meshshift.adapters.logs import fields
 from meshshift.adapters.notifier_http import Poster, Trouble
+from meshshift.adapters.secrets import LINE, Unusable, read_value
 from meshshift.api.convert import notifications_from_wire
 from meshshift.api.notifications import is_address, is_header_value
 from meshshift.api.status import rfc3339
-from meshshift.core.notices import Notification, SecretKey, Turn, Value, request
-from meshshift.engine.failures import ApiFailure, NotFound, Refused
+from meshshift.core.notices import Notification, Turn, request
+from meshshift.engine.failures import ApiFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,10 +77,6 @@ class _Delivery:
     def field(self) -> str:
         """Where the receiver is named."""
         return f"spec.notifications[{self.place}].{self.notification.kind}"
-
-
-class _Unusable(Exception):
-    """What should be in a Secret is not; the message says what to do and shows nothing that is there."""
 
 
 class Notifier:
@@ -190,37 +185,20 @@ class Notifier:
 
     async def _attempt(self, delivery: _Delivery) -> Trouble | None:
         """One attempt; Secrets are read each time, so one that is mended meanwhile helps."""
-        notification, namespace = delivery.notification, delivery.turn.namespace
+        notification, namespace, client = delivery.notification, delivery.turn.namespace, self._cluster.client
         try:
-            url = await self._value(namespace, notification.to, is_address, "an http or https URL without a user")
+            url = await read_value(
+                client, namespace, notification.to, is_address, "an http or https URL without a user"
+            )
             headers = {
-                each.name: await self._value(namespace, each.value, is_header_value, "one line of printable ASCII")
+                each.name: await read_value(client, namespace, each.value, is_header_value, LINE)
                 for each in notification.headers
             }
-        except _Unusable as unusable:
+        except Unusable as unusable:
             return Trouble(str(unusable))
         host = self._hosts.setdefault(_host(url), asyncio.Semaphore(MOST_AT_ONE_HOST))
         async with host, self._all:
             return await self._poster.post(url, request(notification.form, delivery.turn), headers)
-
-    async def _value(self, namespace: str, value: Value, fits: Callable[[str], bool], wanted: str) -> str:
-        if not isinstance(value, SecretKey):
-            return value
-        secret = f"Secret {namespace}/{value.name}"
-        try:
-            document = await self._cluster.client.get(SECRETS, namespace, value.name)
-        except NotFound:
-            raise _Unusable(f"there is no {secret}; create it with an entry {value.key}") from None
-        except Refused:
-            raise _Unusable(f"{secret} may not be read; allow the controller to get it, by a Role") from None
-        except ApiFailure as failure:
-            raise _Unusable(f"{secret} could not be read: {type(failure).__name__}") from None
-        text = _decoded((document.get("data") or {}).get(value.key))
-        if text is None:
-            raise _Unusable(f"{secret} has no entry {value.key}; add it")
-        if not fits(text):
-            raise _Unusable(f"the entry {value.key} of {secret} is not {wanted}; change it")
-        return text
 
     async def _is_marked(self, delivery: _Delivery) -> bool:
         """Has an earlier process told it, or given up?  Rather twice than never: not if that cannot be found out."""
@@ -252,16 +230,6 @@ class Notifier:
 def _host(url: str) -> str:
     """Scheme, host and port, by which connections are counted."""
     return "/".join(url.split("/", 3)[:3]).partition("?")[0].lower()
-
-
-def _decoded(data: object) -> str | None:
-    """An entry of a Secret as text without the line break that editors leave; None if there is no text."""
-    if not isinstance(data, str):
-        return None
-    try:
-        return base64.b64decode(data, validate=True).decode().strip()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
 
 
 def _where(delivery: _Delivery) -> dict[str, object]:

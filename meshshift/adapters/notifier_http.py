@@ -1,9 +1,10 @@
-"""One attempt to post a notification: nothing, or what went wrong in words that hold no address.
+"""One attempt to post to an address that a user gave: an answer, or what went wrong in words that hold no address.
 
 The addresses come from whoever may write a TrafficShift, and the controller stands where they might not: so it posts
-and does nothing else, follows no redirect, shows nothing of the answer but its status, and connects neither to its own
-pod nor to link-local addresses, where clouds keep the credentials of their machines.  Names are resolved in threads of
-their own: the default ones are also Prometheus', and a name server that hangs must not be in the way of telemetry.
+and does nothing else, follows no redirect, reads no more of the answer than it was asked to, and connects neither to
+its own pod nor to link-local addresses, where clouds keep the credentials of their machines.  Names are resolved in
+threads of their own: the default ones are also Prometheus', and a name server that hangs must not be in the way of
+telemetry.
 """
 
 from __future__ import annotations
@@ -43,12 +44,21 @@ class Trouble:
     after: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, the header Retry-After, and the beginning of the body."""
+
+    status: int
+    retry_after: str
+    body: bytes
+
+
 class NotAllowed(OSError):
     """Nothing may be posted there."""
 
 
 def is_allowed(address: str) -> bool:
-    """May a notification go to this IP address: neither this pod nor a link-local, multicast or unspecified one?"""
+    """May anything be posted to this IP address: neither this pod nor a link-local, multicast or unspecified one?"""
     found = ipaddress.ip_address(address.partition("%")[0])
     plain = (found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None) or found
     return not (plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain.is_multicast)
@@ -65,7 +75,6 @@ class Poster:
         self._resolver = _Resolver(self._allows)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=self._resolver, limit=0, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"meshshift/{__version__}"},
             auto_decompress=False,
@@ -78,39 +87,37 @@ class Poster:
         await self._resolver.close()
 
     async def post(self, url: str, request: Request, headers: Mapping[str, str]) -> Trouble | None:
-        """One attempt; a proxy of the environment (HTTPS_PROXY, NO_PROXY) is used.  None if answered with 2xx."""
+        """One attempt to tell something.  None if answered with 2xx."""
+        answer = await self.exchange(url, request, headers, timeout=self._timeout)
+        return answer if isinstance(answer, Trouble) else _judged(answer)
+
+    async def exchange(
+        self, url: str, request: Request, headers: Mapping[str, str], *, timeout: float, most: int = 0
+    ) -> Answer | Trouble:
+        """What is answered within `timeout` seconds, with the first `most` bytes of its body.
+
+        A proxy of the environment (HTTPS_PROXY, NO_PROXY) is used; redirects are not followed.
+        """
         try:
             target = URL(url, encoded=True)
             self._check(target.host or "")
             async with self._session.post(
-                target, data=request.body, headers={**headers, **request.headers}, allow_redirects=False
+                target,
+                data=request.body,
+                headers={**headers, **request.headers},
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout),
             ) as response:
-                return _judged(response)
+                body = await _first(response.content, most)
+                return Answer(response.status, response.headers.get("Retry-After", ""), body)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return self._explained(error)
+            return _explained(error, timeout)
 
     def _check(self, host: str) -> None:
         """Refuse addresses that need no resolving; aiohttp takes for one whatever has only digits and dots."""
         is_address = ":" in host or host.replace(".", "").isdigit()
         if is_address and not self._allows(host):
             raise NotAllowed
-
-    def _explained(self, error: Exception) -> Trouble:
-        """Libraries put the address into their messages, so none of those is passed on."""
-        match error:
-            case NotAllowed() | aiohttp.ClientConnectorError(os_error=NotAllowed()):
-                return Trouble("the address is the controller's own or a link-local one: not allowed", passing=False)
-            case TimeoutError():
-                return Trouble(f"no answer within {self._timeout:g} s")
-            case aiohttp.ClientConnectorDNSError():
-                return Trouble("the name of the host does not resolve")
-            case aiohttp.ClientSSLError():
-                return Trouble("no TLS connection: the certificate is not trusted, or TLS is not spoken there")
-            case aiohttp.ClientConnectorError():
-                return Trouble(f"no connection: {error.os_error.strerror or type(error.os_error).__name__}")
-            case aiohttp.InvalidURL() | ValueError():
-                return Trouble("the address is not a valid URL", passing=False)
-        return Trouble(f"the connection broke: {type(error).__name__}")
 
 
 class _Resolver(AbstractResolver):
@@ -147,17 +154,43 @@ class _Resolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _judged(response: aiohttp.ClientResponse) -> Trouble | None:
-    status = response.status
+async def _first(content: aiohttp.StreamReader, most: int) -> bytes:
+    """The first bytes of a body, `most` of them if there are as many."""
+    body = b""
+    while len(body) < most and (chunk := await content.read(most - len(body))):
+        body += chunk
+    return body
+
+
+def _explained(error: Exception, timeout: float) -> Trouble:
+    """Libraries put the address into their messages, so none of those is passed on."""
+    match error:
+        case NotAllowed() | aiohttp.ClientConnectorError(os_error=NotAllowed()):
+            return Trouble("the address is the controller's own or a link-local one: not allowed", passing=False)
+        case TimeoutError():
+            return Trouble(f"no answer within {timeout:g} s")
+        case aiohttp.ClientConnectorDNSError():
+            return Trouble("the name of the host does not resolve")
+        case aiohttp.ClientSSLError():
+            return Trouble("no TLS connection: the certificate is not trusted, or TLS is not spoken there")
+        case aiohttp.ClientConnectorError():
+            return Trouble(f"no connection: {error.os_error.strerror or type(error.os_error).__name__}")
+        case aiohttp.InvalidURL() | ValueError():
+            return Trouble("the address is not a valid URL", passing=False)
+    return Trouble(f"the connection broke: {type(error).__name__}")
+
+
+def _judged(answer: Answer) -> Trouble | None:
+    status = answer.status
     if 200 <= status < 300:
         return None
     if 300 <= status < 400:
         return Trouble(f"answered {status}, and redirects are not followed: write the final address", passing=False)
     passing = status in {408, 425, 429} or status >= 500
-    return Trouble(f"answered {status}", passing, _seconds(response.headers.get("Retry-After")))
+    return Trouble(f"answered {status}", passing, _seconds(answer.retry_after))
 
 
-def _seconds(retry_after: str | None) -> float:
+def _seconds(retry_after: str) -> float:
     """What Retry-After asks for in seconds, within reason; a date is not understood."""
-    digits = (retry_after or "").strip()
+    digits = retry_after.strip()
     return min(float(digits), LONGEST_RETRY_AFTER) if digits.isdecimal() and len(digits) < 9 else 0.0

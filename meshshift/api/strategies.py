@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, StrictFloat
 
 from meshshift.api.cohorts import MAX_CONDITIONS, HeaderMatchModel, SetHeaderRouteModel, SetMirrorModel
-from meshshift.api.gates import GateModel
+from meshshift.api.gates import GateModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.wire import Duration, Percent, PositivePercent, Rule, WireModel
 
 MAX_STEPS = 64
