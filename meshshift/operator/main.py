@@ -16,6 +16,7 @@ import kopf
 
 from meshshift.adapters import logs
 from meshshift.adapters.cluster import KubeCluster
+from meshshift.adapters.gates import GateCalls
 from meshshift.adapters.journals import DecisionLog, Journals
 from meshshift.adapters.kube import KubeClient
 from meshshift.adapters.metrics import CONTENT_TYPE, Metrics
@@ -122,6 +123,7 @@ class Operator:
         async with (
             PrometheusTelemetry(self.prometheus, _Queries(self.metrics)) as telemetry,
             Notifier(cluster, self.metrics.notified) as notifier,
+            GateCalls(self.client, self.metrics.gate_replied) as gates,
         ):
             reconciler = Reconciler(
                 self.world,
@@ -129,6 +131,7 @@ class Operator:
                 telemetry,
                 Journals(self.metrics, DecisionLog(), notifier),
                 Timing(settle=self.settings.settle, lag=self.settings.scrape_interval),
+                gates,
             )
             workers = Workers(self.queue, reconciler, self.metrics)
             async with asyncio.TaskGroup() as group:
