@@ -48,7 +48,7 @@ def weights_drifted(look: Look) -> Decision | None:
         return _pause(
             look,
             "DriftFight",
-            f"this is change {FIGHT + 1} within {words.duration(FIGHT_WITHIN)}, so it is not answered any more. Keep "
+            f"This is change {FIGHT + 1} within {words.duration(FIGHT_WITHIN)}, so it is not answered any more. Keep "
             "the other writer from the weights, then annotate with meshshift.io/command: resume or abort",
         )
     return _enforce(look) if run.spec.on_drift is OnDrift.ENFORCE else _adopt(look)
