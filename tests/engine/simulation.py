@@ -144,7 +144,7 @@ class Mesh:
         self.told("DELETED", last)
 
     def _patched(self, call: str, kind: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Document:
-        self._moment(call, "before")
+        self.moment(call, "before")
         document = self.get(kind, name)
         try:
             changed = jsonpatch.apply_patch(document, copied(list(operations)), in_place=True)
@@ -154,10 +154,11 @@ class Mesh:
         stored = self.put(changed)
         if gone:
             self._gone(stored)
-        self._moment(call, "after")
+        self.moment(call, "after")
         return stored
 
-    def _moment(self, call: str, moment: str) -> None:
+    def moment(self, call: str, moment: str) -> None:
+        """A call is `before` or `after` being carried out: here it can be interrupted."""
         if moment == "before":
             self.calls.append(call)
         self.interrupt(call, len(self.calls), moment)
@@ -176,9 +177,9 @@ class Mesh:
         return self._read(ref.kind, ref.name)
 
     def _read(self, kind: str, name: str) -> Document:
-        self._moment(f"read {kind}", "before")
+        self.moment(f"read {kind}", "before")
         found = self.get(kind, name)
-        self._moment(f"read {kind}", "after")
+        self.moment(f"read {kind}", "after")
         return found
 
     async def write_status(self, shift: Document, status: Mapping[str, Any]) -> Document:
@@ -208,21 +209,21 @@ class Mesh:
         return self._patched(f"patch {patch.target.kind}", patch.target.kind, patch.target.name, patch.operations)
 
     async def create(self, document: Document) -> Document:
-        self._moment(f"create {document['kind']}", "before")
+        self.moment(f"create {document['kind']}", "before")
         if self._key(document) in self.objects:
             raise Conflict("already exists")
         stored = self.put(document)
-        self._moment(f"create {document['kind']}", "after")
+        self.moment(f"create {document['kind']}", "after")
         return stored
 
     async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
-        self._moment("event", "before")
+        self.moment("event", "before")
         new = name not in self.events
         if new:
             self.events[name] = reason, message
             event = {"kind": "Event", "metadata": {"name": name}, "reason": reason, "message": message}
             self.told("ADDED", {**event, "firstTimestamp": at})
-        self._moment("event", "after")
+        self.moment("event", "after")
         return new
 
 
@@ -249,14 +250,20 @@ class Silent:
 
 
 class Gates:
-    """Every gate: `answer` says what it replies to a question, None while it makes one wait for that."""
+    """Every gate: `answer` says what it replies to a question, None while it makes one wait for that.
 
-    def __init__(self) -> None:
+    A question counts as a call, so that the process can die at it.
+    """
+
+    def __init__(self, mesh: Mesh | None = None) -> None:
+        self.mesh = mesh or Mesh()
         self.answer: Callable[[Question], Reply | None] = lambda question: Answered(200)
         self.asked: list[Question] = []
 
     async def ask(self, key: tuple[str, str], question: Question) -> Reply | None:
+        self.mesh.moment("gate", "before")
         self.asked.append(question)
+        self.mesh.moment("gate", "after")
         return self.answer(question)
 
     def forget(self, key: tuple[str, str]) -> None: ...
@@ -274,7 +281,7 @@ class Simulation:
         self.prometheus: QueryError | None = None
         self.answer: Callable[[Simulation, float], tuple[Series, ...] | QueryError] = lambda simulation, at: ()
         self.asked: list[tuple[str, float]] = []
-        self.gates = Gates()
+        self.gates = Gates(self.mesh)
         self.watches = True
         self.checks: list[Callable[[Simulation], None]] = []
         self.restart()

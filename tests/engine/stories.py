@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshshift.core.gate_call import Answered
 from meshshift.core.telemetry import Series
 from tests.engine.simulation import Behaviour, Simulation, pod, route, rule
 
@@ -135,6 +136,17 @@ def failing_query(simulation: Simulation) -> None:
     simulation.answer = lambda s, at: (Series.of({}, 0.9),)
 
 
+def gated(*statuses: int) -> Act:
+    """What every gate answers to one question after the other, the last for ever."""
+
+    def act(simulation: Simulation) -> None:
+        simulation.gates.answer = lambda question: Answered(statuses[min(question.attempt, len(statuses)) - 1])
+
+    return act
+
+
+GATE = {"gate": {"url": "https://qa.example/ok", "interval": "10s"}}
+GATED = {"canary": {"steps": [GATE, {"setWeight": 25}, GATE, {"setWeight": 50}], "minStepDuration": "10s"}}
 CHECKED = {
     "interval": "5s",
     "warmup": "0s",
@@ -306,6 +318,36 @@ def mended(rng: random.Random) -> Story:
     return Story("a bad canary that is mended", _ends(THERE, BACK), arrange=both(bookinfo, failing), script=script)
 
 
+TESTERS = {"name": "testers", "match": [{"headers": {"x-canary": {"exact": "true"}}}]}
+COHORTS = {
+    "strategy": {
+        "canary": {
+            "steps": [{"setHeaderRoute": TESTERS}, {"setMirror": {"percentage": 20}}, {"setWeight": 25}],
+            "minStepDuration": "10s",
+        }
+    }
+}
+RED_BLACK = {
+    "strategy": {
+        "redBlack": {
+            "preview": {"match": TESTERS["match"]},
+            "prePromotion": {"duration": "10s"},
+            "postPromotion": {"duration": "30s"},
+        }
+    }
+}
+
+
+def cohorts(rng: random.Random) -> Story:
+    script = rng.choice(((), ((_moment(rng), say("abort")),), ((_moment(rng), failing),)))
+    return Story("a cohort and a mirror", _ends(THERE, BACK), COHORTS, rng.choice((bookinfo, shared)), script)
+
+
+def flipped(rng: random.Random) -> Story:
+    script = rng.choice(((), ((_moment(rng), say("abort")),), ((_moment(rng), failing),)))
+    return Story("red and black", _ends(THERE, BACK), RED_BLACK, rng.choice((bookinfo, shared)), script)
+
+
 STORIES = (
     good,
     bad,
@@ -334,6 +376,8 @@ STORIES = (
     undone,
     retried,
     mended,
+    cohorts,
+    flipped,
 )
 
 
