@@ -88,6 +88,11 @@ RULES = (
         at("engine/test_checks.py", "the_third_failure_rolls_back_with_value_bound_and_count"),
     ),
     _rule(
+        "group_failed",
+        "When one service of a group goes back, all of them do.",
+        at("engine/test_group.py", "when_one_regresses_all_are_back_at_stable"),
+    ),
+    _rule(
         "paused",
         "Nothing rises while a person holds the shift.",
         course("pause_command_holds_the_weight_and_resume_goes_on"),
@@ -133,6 +138,11 @@ RULES = (
         course("a_good_canary_is_promoted"),
     ),
     _rule(
+        "gate_closed",
+        "No step goes on before its gate has said yes.",
+        at("engine/test_gate.py", "a_gate_that_says_wait_is_asked_again_every_interval_until_it_opens"),
+    ),
+    _rule(
         "telemetry_missing",
         "Without telemetry that can be read the weight stays, and the status says why.",
         course("prometheus_outage_holds_and_goes_on"),
@@ -141,6 +151,11 @@ RULES = (
         "waiting",
         "Pauses and the least time on a weight are kept.",
         course("pause_without_duration_waits_for_promote", "pause_with_duration_goes_on_by_itself"),
+    ),
+    _rule(
+        "group_behind",
+        "No service of a group is more than a step ahead of the others.",
+        at("engine/test_group.py", "they_take_each_step_together_and_end_together"),
     ),
     _rule(
         "timed_out",
