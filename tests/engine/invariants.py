@@ -13,12 +13,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from meshshift.core.mesh.cohorts import is_inserted
+from meshshift.core.mesh.documents import Target
 from meshshift.core.run import Phase
 from meshshift.core.spec import OnDrift, SetWeight
 from tests.engine.history import CANARY, STABLE, Document, History, Write, name_of, percent, run_of, weights
 
 COMMAND = "meshshift.io/command"
 FINALIZER = "meshshift.io/traffic"
+
+REVIEWS = Target("reviews", "bookinfo", STABLE, CANARY)
 
 
 def _raises(history: History) -> Iterator[tuple[Write, float, float]]:
@@ -219,7 +223,10 @@ def _foreign(document: Document) -> Document:
         *others, ours = document["spec"]["http"]
         left = [each if name_of(each) not in {STABLE, CANARY} else {**each, "weight": 0} for each in ours["route"]]
         left = [each for each in left if name_of(each) != CANARY]
-        rest["spec"] = {**document["spec"], "http": [*others, {**ours, "route": left}]}
+        others = [each for each in others if not is_inserted(each.get("name"), REVIEWS)]
+        mirrors = [each for each in ours.get("mirrors", []) if name_of(each) != CANARY]
+        without = {name: value for name, value in ours.items() if name != "mirrors"} | {"route": left}
+        rest["spec"] = {**document["spec"], "http": [*others, without | ({"mirrors": mirrors} if mirrors else {})]}
     if document["kind"] == "DestinationRule":
         kept = [each for each in document["spec"].get("subsets", []) if each["name"] != CANARY]
         rest["spec"] = {**document["spec"], "subsets": kept}

@@ -12,7 +12,7 @@ from meshshift.core.rules import decide
 from meshshift.core.telemetry import Arm, Series, Snapshot
 from meshshift.engine.observe import Arms, read
 from meshshift.engine.ports import ServiceId
-from tests.engine.invariants import run_of
+from tests.engine.history import run_of
 from tests.engine.simulation import RUNNER, START
 from tests.engine.test_drift import at_weight, begun, ended
 
