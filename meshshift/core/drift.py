@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from meshshift.core import words
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.deficit import Deficit
+from meshshift.core.group import group_failed
 from meshshift.core.mesh.cohorts import joined
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import weight_patches
@@ -143,7 +144,8 @@ def _is_unsafe(look: Look) -> bool:
     lost = look.seen.mesh.canary_labels is None or look.seen.endpoints.canary_ready == 0
     after, settings = look.run.after, look.run.evidence.settings
     worse = look.assessment.regression or (after is not None and after.is_proven(settings))
-    return lost or worse or any(check.spent for check in look.checks)
+    turns = subsets_changed(look) is not None or group_failed(look) is not None
+    return lost or worse or turns or any(check.spent for check in look.checks)
 
 
 def _unsure(run: Run) -> Run:

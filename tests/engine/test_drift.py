@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meshshift.api.status import rfc3339
 from meshshift.engine.ports import QueryError
 from tests.engine.simulation import Behaviour, Simulation, bookinfo, pod, route, rule, shift
 
@@ -218,6 +219,43 @@ def test_enforce_does_not_raise_in_the_look_that_proves_it_worse_than_before() -
     simulation.checks.append(lambda s: seen.append(s.weight))
     simulation.run(30, until=ended)
     assert (simulation.status["reason"], max(seen)) == ("WorseThanBefore", 50)
+
+
+def test_enforce_does_not_raise_in_the_look_that_turns_back_for_another_reason() -> None:
+    def repoint(simulation: Simulation) -> None:
+        simulation.mesh.put(rule("v1", "v2"))
+        simulation.mesh.edit(
+            "DestinationRule", "reviews", lambda each: each["spec"]["subsets"][1].update(labels={"app": "reviews"})
+        )
+
+    def turn_back(simulation: Simulation) -> None:
+        other = shift(group={"name": "shop"}, service="ratings")
+        entry = {"phase": "RollingBack", "reason": "Aborted", "message": "aborted", "weight": 0}
+        other["metadata"]["name"] = "other"
+        other["status"] = {"phase": "RolledBack", "history": [{**entry, "at": rfc3339(simulation.now)}]}
+        simulation.mesh.put(other)
+
+    for happens, reason in ((repoint, "SubsetChanged"), (turn_back, "GroupRolledBack")):
+        simulation = begun(onDrift="Enforce", group={"name": "shop"})
+        simulation.run(200, until=at_weight(25))
+        ticks: list[float] = []
+        simulation.run(30, until=lambda s, ticks=ticks: ticked(s, ticks))  # type: ignore[misc]
+        simulation.run(4)
+        happens(simulation)
+        simulation.mesh.put(written({"v1": 95, "v2": 5}))
+        seen: list[float] = []
+        simulation.checks.append(lambda s, seen=seen: seen.append(s.weight))  # type: ignore[misc]
+        simulation.run(4)
+        assert reason in simulation.reasons()
+        assert max(seen) <= 5, reason
+
+
+def ticked(simulation: Simulation, seen: list[float]) -> bool:
+    """Has a window just been judged?"""
+    run = simulation.journal.decisions[-1].run
+    assert run is not None
+    seen.append(run.evidence.until)
+    return run.evidence.judging and seen[-1] > seen[0]
 
 
 # Adopt.

@@ -16,8 +16,8 @@ OTHERS = (
         "enforce-only-safe-raises",
         "onDrift: Enforce never raises the weight of a canary without ready pods.",
         DRIFT,
-        "    return lost or worse or any(",
-        "    return worse or any(",
+        "    return lost or worse or turns or any(",
+        "    return worse or turns or any(",
         drift("enforce_gives_no_weight_to_a_canary_without_ready_pods"),
     ),
     Guard(
@@ -35,6 +35,14 @@ OTHERS = (
         " or (after is not None and after.is_proven(settings))\n",
         "\n",
         drift("enforce_does_not_raise_in_the_look_that_proves_it_worse_than_before"),
+    ),
+    Guard(
+        "enforce-before-turning-back",
+        "Enforce never raises a weight that the same look takes back, for its subset or its group.",
+        DRIFT,
+        "subsets_changed(look) is not None or group_failed(look) is not None",
+        "False",
+        drift("enforce_does_not_raise_in_the_look_that_turns_back_for_another_reason"),
     ),
     Guard(
         "enforce-after-limit",
