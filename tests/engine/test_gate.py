@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from meshshift.core.gate_call import Answered, Reply, Unanswered
+from meshshift.engine.ports import QueryError
 from tests.engine.simulation import Behaviour, Simulation, bookinfo, shift
 
 URL = "https://qa.example/gates/reviews?suite=short"
@@ -265,16 +266,34 @@ def test_a_gate_is_not_asked_while_the_shift_is_paused() -> None:
     assert len(simulation.gates.asked) > before
 
 
-def test_a_gate_that_brings_the_first_traffic_itself_is_asked_without_any() -> None:
-    simulation = Simulation()
-    calm = bookinfo()
-    simulation.mesh.objects = calm.mesh.objects
-    simulation.mesh.version = calm.mesh.version
-    simulation.traffic.rps = 0.0
-    steps = [{"gate": {"url": URL}}, {"setWeight": 5}]
-    simulation.mesh.put(shift(strategy={"canary": {"steps": steps, "minStepDuration": "10s"}}))
-    simulation.run(60, until=asked)
-    assert asked(simulation)
+@pytest.mark.parametrize(("answer", "end"), [(Answered(200), ("Progressing", 5)), (Answered(403), ("RolledBack", 0))])
+def test_a_gate_is_heard_without_telemetry_but_opens_no_way_past_it(answer: Reply, end: tuple[str, int]) -> None:
+    simulation = begun(interval="5s")
+    replies(simulation, Answered(425))
+    simulation.run(120, until=asked)
+    simulation.prometheus = QueryError("Unreachable", "no connection")
+    simulation.run(60)
+    before = len(simulation.gates.asked)
+    replies(simulation, answer)
+    simulation.run(120)
+    assert (simulation.phase, simulation.weight) == end
+    assert before > 5
+    assert len(simulation.gates.asked) == before + 1
+
+
+def test_the_time_that_a_gate_took_is_not_taken_from_the_proof() -> None:
+    analysis = {"interval": "5s", "warmup": "0s", "stepTimeout": "60s", "onInconclusive": "Rollback"}
+    simulation = with_steps({"setWeight": 5}, {"gate": {"url": URL}}, analysis=analysis)
+    replies(simulation, Answered(425))
+    simulation.traffic.rps = 1.0
+    simulation.run(120, until=asked)
+    simulation.run(300)
+    replies(simulation, Answered(200))
+    simulation.run(60, until=lambda s: "GateOpened" in s.reasons())
+    opened = simulation.now
+    simulation.run(300, until=ended)
+    assert simulation.status["history"][-2]["reason"] == "StepTimeout"
+    assert simulation.now - opened >= 60
 
 
 def test_a_slow_gate_is_asked_for_its_answer_until_it_is_there() -> None:
@@ -294,6 +313,15 @@ def test_a_gate_after_all_traffic_has_moved_can_still_take_it_back() -> None:
     assert simulation.phase == "Progressing"
     simulation.run(300, until=ended)
     assert (simulation.phase, simulation.weight) == ("RolledBack", 0)
+
+
+def test_a_canary_is_compared_with_before_while_the_last_gate_waits() -> None:
+    simulation = with_steps({"setWeight": 50}, {"setWeight": 100}, {"gate": {"url": URL}})
+    replies(simulation, Answered(425))
+    simulation.run(300, until=asked)
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.3)
+    simulation.run(120, until=ended)
+    assert (simulation.phase, simulation.status["reason"]) == ("RolledBack", "WorseThanBefore")
 
 
 @pytest.mark.parametrize("answer", [Answered(200), Answered(425)])
