@@ -165,7 +165,7 @@ PATCHES = (
         EDITS,
         '        if differs:\n            yield operation("add" if',
         '        if True:\n            yield operation("add" if',
-        _edits("nothing_foreign_changes", "only_weights_and_our_own_entries_are_ever_written"),
+        _edits("nothing_foreign_changes", "an_entry_of_others_without_a_weight_is_not_given_one"),
     ),
     Guard(
         "too-small-writes-nowhere",
