@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from meshshift.core.gate_call import Answered
 from meshshift.engine.explanation import explain
 from meshshift.engine.ports import QueryError
 from tests.engine.simulation import Behaviour, Simulation, bookinfo, route, shift
@@ -57,6 +58,24 @@ def held_by_regression() -> Simulation:
     return simulation
 
 
+GATED = {"canary": {"steps": [{"setWeight": 5}, {"gate": {"url": "https://qa.example"}}], "minStepDuration": "5s"}}
+
+
+def at_a_gate() -> Simulation:
+    simulation = begun(strategy=GATED)
+    simulation.gates.answer = lambda question: Answered(425)
+    simulation.run(60, until=lambda each: bool(each.gates.asked))
+    return simulation
+
+
+def held_by_a_gate() -> Simulation:
+    simulation = begun(strategy=GATED, onFailure="Pause")
+    simulation.gates.answer = lambda question: Answered(403)
+    simulation.run(60, until=lambda each: each.phase == "Paused")
+    simulation.gates.answer = lambda question: Answered(200)
+    return simulation
+
+
 def drifted() -> Simulation:
     simulation = at_five()
     simulation.mesh.put(route({"v1": 60, "v2": 40}))
@@ -92,6 +111,8 @@ SITUATIONS = [
     paused_by_spec,
     at_a_pause_step,
     held_by_regression,
+    at_a_gate,
+    held_by_a_gate,
     drifted,
     mid_way_before_it_began,
     rolled_back,
@@ -115,7 +136,17 @@ def test_no_command_that_is_offered_is_refused(situation: Callable[[], Simulatio
 
 
 @pytest.mark.parametrize(
-    "situation", [at_the_start, at_five, paused_by_a_person, at_a_pause_step, drifted, mid_way_before_it_began]
+    "situation",
+    [
+        at_the_start,
+        at_five,
+        paused_by_a_person,
+        at_a_pause_step,
+        at_a_gate,
+        held_by_a_gate,
+        drifted,
+        mid_way_before_it_began,
+    ],
 )
 def test_what_is_offered_to_go_on_goes_on(situation: Callable[[], Simulation]) -> None:
     simulation = situation()
@@ -136,5 +167,7 @@ def test_each_situation_offers_what_belongs_to_it() -> None:
     assert offered(at_five()) == {"abort", "pause", "promote", "promote-full"}
     assert offered(paused_by_a_person()) == {"resume", "abort", "promote", "promote-full"}
     assert offered(held_by_regression()) == {"resume", "abort"}
+    assert offered(at_a_gate()) == {"abort", "pause", "promote", "promote-full"}
+    assert offered(held_by_a_gate()) == {"resume", "abort", "promote", "promote-full"}
     assert offered(rolled_back()) == {"retry"}
     assert offered(finished()) == set()

@@ -12,7 +12,7 @@ from meshshift.core.mesh.routes import VirtualServiceSelector
 from meshshift.core.observation import Timing
 from meshshift.core.replay import Moment, Playback, gaps, silenced, stretches
 from meshshift.core.run import Hold, Phase
-from meshshift.core.spec import Analysis, OnFailure, OnInconclusive, Pause, SetWeight, ShiftSpec, Subset
+from meshshift.core.spec import Analysis, Gate, OnFailure, OnInconclusive, Pause, SetWeight, ShiftSpec, Subset
 from meshshift.core.telemetry import NoData, Tick, Traffic
 
 T0 = 1_700_000_000.0 // 15 * 15
@@ -147,6 +147,13 @@ def test_nobody_waits_for_a_person_in_a_replay() -> None:
     )
     assert at_five(free).weight == 5
     assert silenced(SPEC) == (SPEC, ())
+
+
+def test_no_gate_is_asked_in_a_replay() -> None:
+    gate = Gate("https://qa.example/ok")
+    free, remarks = silenced(replace(SPEC, steps=(gate, SetWeight(5), gate, SetWeight(100))))
+    assert free.steps == (Pause(0.0), SetWeight(5), Pause(0.0), SetWeight(100))
+    assert remarks == ("the gate in step 1, 3 is not asked: taken as open at once",)
 
 
 def test_a_measured_weight_that_moves_begins_a_new_stretch() -> None:

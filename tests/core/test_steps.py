@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshshift.core.mesh.cohorts import Cohort, Extras, StringMatch
-from meshshift.core.spec import Pause, SetHeaderRoute, SetMirror, SetWeight
+from meshshift.core.spec import Gate, Pause, SetHeaderRoute, SetMirror, SetWeight
 from meshshift.core.steps import Ramp, complete, describe, expand_ramp, extras_at, next_weight
 
 
@@ -48,10 +48,11 @@ def test_the_next_weight_looks_past_pauses() -> None:
 
 
 def test_steps_have_names() -> None:
-    assert [describe(step) for step in (SetWeight(5), Pause(None), Pause(90))] == [
+    assert [describe(step) for step in (SetWeight(5), Pause(None), Pause(90), Gate("https://qa.example/?a"))] == [
         "setWeight 5%",
         "pause until promoted",
         "pause 90 s",
+        "gate qa.example",
     ]
 
 
