@@ -2,8 +2,8 @@
 
 A question is a task of its own.  A pass waits for it for a moment, since most gates answer at once, and comes back for
 the answer of a slow one; meanwhile it keeps the canary under watch and hears a person's abort.  There is at most one
-question per shift.  An answer that nobody came for in time is thrown away: the shift was held by something else, and a
-yes from before that is no yes for now.
+question per shift.  Its answer is kept for a while, since a pass that could not store it asks again; after that it is
+thrown away: the shift was held by something else, and a yes from before that is no yes for now.
 
 Addresses come from whoever may write a TrafficShift, so the same holds as for notifications (see `Poster`).  Of an
 answer only its status is shown, and the text that the gate itself declares to be for people.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PATIENCE = 1.0
 """Seconds that a pass waits for an answer."""
 FRESH = 30.0
-"""Seconds for which an answer is kept for the next pass."""
+"""Seconds for which an answer to the same question is kept."""
 MOST_READ = 4096
 """Bytes of an answer's body that are read."""
 LONGEST_MESSAGE = 200
@@ -96,8 +96,10 @@ class GateCalls:
         await asyncio.wait({call.task}, timeout=self._patience)
         if not call.task.done():
             return None
-        self._calls.pop(key, None)
-        return call.task.result()
+        reply = call.task.result()
+        if isinstance(reply, Unanswered):
+            self.forget(key)
+        return reply
 
     def forget(self, key: Key) -> None:
         """Nobody wants to know the answer any more."""

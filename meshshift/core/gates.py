@@ -66,10 +66,10 @@ def _answered(look: Look, gate: Gate, before: GateState, reply: Reply) -> Decisi
         said=str(reply),
     )
     if reply.word is Word.REFUSED:
-        return _refused(look, gate, "GateRefused", f"the gate {gate.host} refused: {reply}")
+        return _refused(look, gate, state, "GateRefused", f"the gate {gate.host} refused: {reply}")
     if state.failures > gate.retries:
         why = f"the gate {gate.host} failed for the {words.ordinal(state.failures)} time: {reply}"
-        return _refused(look, gate, "GateFailed", why)
+        return _refused(look, gate, state, "GateFailed", why)
     run = replace(look.run, gate=state)
     if state.opened:
         message = f"{look.at_weight}: the gate {gate.host} is open ({reply})"
@@ -90,13 +90,13 @@ def _between(look: Look, gate: Gate, state: GateState) -> Decision:
     return look.decide(Kind.WAIT, "GateWaiting", message, again=again)
 
 
-def _refused(look: Look, gate: Gate, reason: str, why: str) -> Decision:
-    """As `onFailure` of the gate says, or else that of the shift."""
+def _refused(look: Look, gate: Gate, state: GateState, reason: str, why: str) -> Decision:
+    """As `onFailure` of the gate says, or else that of the shift; a resumed one begins to ask anew."""
     run = look.run
     if (gate.on_failure or run.spec.on_failure) is OnFailure.ROLLBACK:
         message = f"{look.weight_to(0)}: {why}"
         return look.decide(Kind.ROLL_BACK, reason, message, run=run.roll_back(reason, message, look.seen.now))
     outcome = Outcome(reason, f"{look.at_weight}: {why}")
-    held = replace(run, hold=Hold.GATE, outcome=outcome, gate=None)
+    held = replace(run, hold=Hold.GATE, outcome=outcome, gate=GateState(answers=state.answers))
     message = f"{outcome.message}; paused by onFailure: Pause"
     return look.decide(Kind.PAUSE, reason, message, run=held, phase=Phase.PAUSED, stalled=True)

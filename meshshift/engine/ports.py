@@ -105,7 +105,8 @@ class Gates(Protocol):
     async def ask(self, key: Key, question: Question) -> Reply | None:
         """The answer for the shift `key`; None while it is on its way.  Returns soon and raises nothing.
 
-        Until the answer was returned, the same question asks nobody a second time; another one takes its place.
+        The same question asks nobody a second time while it is under way, nor soon after it was answered; another one
+        takes its place.
         """
         ...
 

@@ -227,6 +227,25 @@ async def test_a_slow_gate_does_not_hold_the_pass_and_is_asked_once(client: Kube
         assert reply == Answered(425)
 
 
+async def test_a_pass_that_could_not_store_an_answer_gets_it_again_without_asking(
+    client: KubeClient, receiver: Receiver
+) -> None:
+    async with calls(client) as gates:
+        assert await gates.ask(KEY, question(receiver.url)) == Answered(200)
+        receiver.answer = lambda: web.Response(status=403)
+        assert await gates.ask(KEY, question(receiver.url)) == Answered(200)
+        assert len(receiver.posts) == 1
+        assert await gates.ask(KEY, question(receiver.url, attempt=2)) == Answered(403)
+
+
+async def test_a_failure_is_not_kept_for_the_next_attempt(client: KubeClient, receiver: Receiver) -> None:
+    async with calls(client) as gates:
+        asked = question(receiver.url, bearer=TOKEN)
+        assert isinstance(await gates.ask(KEY, asked), Unanswered)
+        await keep(client, "sesame")
+        assert await gates.ask(KEY, asked) == Answered(200)
+
+
 async def test_another_question_takes_the_place_of_one_that_is_not_answered(
     client: KubeClient, receiver: Receiver
 ) -> None:

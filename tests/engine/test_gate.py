@@ -205,7 +205,18 @@ def test_resume_asks_a_gate_that_refused_again() -> None:
     replies(simulation, Answered(200))
     simulation.command("resume")
     simulation.run(300, until=ended)
-    assert (simulation.phase, len(simulation.gates.asked)) == ("Succeeded", 2)
+    assert (simulation.phase, attempts(simulation)) == ("Succeeded", [1, 2])
+
+
+def test_resume_gives_a_gate_that_failed_all_its_attempts_again() -> None:
+    simulation = begun(onFailure="Pause", retries=1)
+    replies(simulation, Unanswered("no connection"))
+    simulation.run(300, until=lambda s: s.phase == "Paused")
+    simulation.command("resume")
+    simulation.run(5)
+    assert (simulation.status["reason"], len(simulation.gates.asked)) == ("GateFailing", 3)
+    simulation.run(60, until=lambda s: s.phase == "Paused")
+    assert len(simulation.gates.asked) == 4
 
 
 def test_promote_goes_on_without_a_gate_that_refused() -> None:
