@@ -14,7 +14,7 @@ import contextlib
 import os
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,8 +51,10 @@ class Soak:
 
     lab: Lab
     chance: random.Random
+    began: float = field(default_factory=time.monotonic)
     serving: str = "v1"
     target: str = "v2"
+    diary: deque[str] = field(default_factory=lambda: deque(maxlen=120))
     outcomes: Counter[str] = field(default_factory=Counter)
     deeds: Counter[str] = field(default_factory=Counter)
 
@@ -65,6 +67,7 @@ class Soak:
         if chance.random() < 0.3:
             await self._without_subset(self.target)
         before = (await status_of(self.lab)).get("runId")
+        self.note(f"shift {number}: {self.serving} to {self.target}{', which is bad' if bad else ''}")
         await self.lab.apply(self._shift(number))
         await until(self.lab, lambda status: status.get("runId") not in {None, before}, 30)
         over = asyncio.Event()
@@ -74,6 +77,28 @@ class Soak:
             await self._to_the_end()
             over.set()
         await self._afterwards()
+
+    def note(self, words: str) -> None:
+        """What happened, for whoever has to understand a failure."""
+        self.diary.append(f"{time.monotonic() - self.began:8.2f}  {words}")
+
+    async def watch(self) -> None:
+        """Note every change of the weights, the subsets and the status, until cancelled."""
+        last: tuple[str, ...] = ()
+        while True:
+            rule = self.lab.state.destination_rules.objects.get((NAMESPACE, NAME), {})
+            service = self.lab.state.virtual_services.objects.get((NAMESPACE, NAME), {})
+            route = service.get("spec", {}).get("http", [{}])[0].get("route", [])
+            status = await status_of(self.lab)
+            now = (
+                " ".join(f"{each['destination']['subset']}={each.get('weight')}" for each in route),
+                " ".join(each["name"] for each in rule.get("spec", {}).get("subsets", [])),
+                f"{status.get('runId')} {status.get('phase')} {status.get('reason')}",
+            )
+            if now != last:
+                self.note(f"[{now[0]}] subsets {now[1]}: {now[2]}")
+            last = now
+            await asyncio.sleep(0.1)
 
     def _shift(self, number: int) -> dict[str, Any]:
         canary = {"steps": [{"setWeight": 10}, {"setWeight": 50}], "minStepDuration": f"{1000 + number}ms"}
@@ -121,6 +146,7 @@ class Soak:
         if over.is_set():
             return
         self.deeds[deed] += 1
+        self.note(deed)
         with contextlib.suppress(NotFound, Conflict):  # it was deleted, or edited, in between
             await self._do(deed)
 
@@ -173,6 +199,7 @@ class Soak:
         await self.lab.settled()
 
     async def _say(self, word: str) -> None:
+        self.note(f"said {word}")
         with contextlib.suppress(NotFound):  # it was deleted in between
             await command(self.lab, word)
 
@@ -193,8 +220,15 @@ async def test_no_response_is_lost_in_shift_after_shift_with_everything_at_once(
         await lab.observed()
         await lab.start_controller(**CONTROLLER)
         soak = Soak(lab, random.Random(SEED))  # noqa: S311 - a schedule, not a secret
-        for number in range(SHIFTS):
-            await soak.one(number)
-            await assert_nothing_broke(lab)
+        watching = asyncio.create_task(soak.watch())
+        try:
+            for number in range(SHIFTS):
+                await soak.one(number)
+                await assert_nothing_broke(lab)
+        except BaseException:
+            print("\n".join(["", *soak.diary]))  # noqa: T201 - pytest shows it beside the failure
+            raise
+        finally:
+            watching.cancel()
         sent = lab.load.summary()
         print(f"\n{SHIFTS} shifts, {sent.total:,} responses, {dict(soak.outcomes)}, {dict(soak.deeds)}")  # noqa: T201
