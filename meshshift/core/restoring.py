@@ -13,7 +13,7 @@ from meshshift.core.decision import Decision, Kind
 from meshshift.core.mesh.cohorts import joined
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import drop_canary_patches, weight_patches
-from meshshift.core.mesh.subsets import remove_subset_patch, subset_labels
+from meshshift.core.mesh.subsets import is_as_added, remove_subset_patch
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.preparing import start
 from meshshift.core.run import Phase
@@ -89,8 +89,8 @@ def _added(look: Look) -> Decision | None:
     settling = _settle(look, "destinations")
     if settling or look.rule is None:
         return settling
-    users, added = look.seen.mesh.canary_users, look.run.spec.canary.labels
-    if users or subset_labels(look.rule, look.canary) != added:
+    users, spec = look.seen.mesh.canary_users, look.run.spec
+    if users or not is_as_added(look.rule, look.canary, spec.canary.labels, like=spec.stable.name):
         return None
     patch = remove_subset_patch(look.rule, look.canary)
     return _edit(look, (patch,)) if patch else None

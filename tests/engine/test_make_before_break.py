@@ -110,6 +110,20 @@ def test_an_added_subset_that_somebody_changed_stays() -> None:
     assert subsets(simulation)["v2"] == {"version": "v2", "app": "reviews"}
 
 
+def test_an_added_subset_that_somebody_gave_a_policy_stays() -> None:
+    simulation = without_subset()
+    simulation.run(300, until=at_weight(5))
+
+    def change(document: dict[str, Any]) -> None:
+        document["spec"]["subsets"][1]["trafficPolicy"] = {"connectionPool": {"http": {"maxRetries": 1}}}
+
+    simulation.mesh.edit("DestinationRule", "reviews", change)
+    simulation.command("abort")
+    simulation.run(60, until=ended)
+    assert simulation.weight == 0
+    assert set(subsets(simulation)) == {"v1", "v2"}
+
+
 def test_on_the_way_back_one_route_that_cannot_be_written_keeps_no_other_from_going_back() -> None:
     simulation = begun()
     edge = route({"v1": 100, "v2": 0})

@@ -105,13 +105,24 @@ def add_subset_patch(
     present = subset_labels(rule, subset)
     if present is not None:
         return None if present == dict(labels) else _other_labels(rule, subset, present, labels)
+    entry = _entry(rule, subset, labels, like)
+    if member(rule, "spec", "subsets") is None:
+        return _patch(rule, operation("add", pointer("spec", "subsets"), [entry]))
+    return _patch(rule, operation("add", pointer("spec", "subsets", "-"), entry))
+
+
+def is_as_added(rule: Document, subset: str, labels: Mapping[str, str], like: str | None = None) -> bool:
+    """Does the subset stand there as `add_subset_patch` would write it, with nothing in it from anybody else?"""
+    position = _position(rule, subset)
+    return position is not None and _subsets(rule)[position] == _entry(rule, subset, labels, like)
+
+
+def _entry(rule: Document, subset: str, labels: Mapping[str, str], like: str | None) -> Document:
     entry: Document = {"name": subset, "labels": dict(labels)}
     position = None if like is None else _position(rule, like)
     if position is not None and "trafficPolicy" in _subsets(rule)[position]:
         entry["trafficPolicy"] = _subsets(rule)[position]["trafficPolicy"]
-    if member(rule, "spec", "subsets") is None:
-        return _patch(rule, operation("add", pointer("spec", "subsets"), [entry]))
-    return _patch(rule, operation("add", pointer("spec", "subsets", "-"), entry))
+    return entry
 
 
 def remove_subset_patch(rule: Document, subset: str) -> Patch | None:
