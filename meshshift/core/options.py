@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from meshshift.core.observation import CommandName
 from meshshift.core.run import Hold, Phase
+from meshshift.core.spec import SetWeight
 from meshshift.core.steps import FULL, describe
 
 if TYPE_CHECKING:
     from meshshift.core.run import Run
 
-STRANGE = frozenset({"Drifted", "WeightsMidWay"})
+STRANGE = frozenset({"Drifted", "DriftFight", "WeightsMidWay"})
 """Reasons of a hold because somebody else wrote the weights."""
 
 
@@ -33,7 +34,9 @@ def options(run: Run, reason: str, *, paused: bool) -> tuple[Option, ...]:
     stable, canary = run.spec.stable.name, run.spec.canary.name
     if run.phase in {Phase.ROLLED_BACK, Phase.FAILED}:
         return (Option(CommandName.RETRY, "begin again with fresh evidence"),)
-    if run.phase in {Phase.SUCCEEDED, Phase.ROLLING_BACK}:
+    if run.phase is Phase.SUCCEEDED:
+        return (Option(CommandName.UNDO, f"give {stable} all the traffic back, if its pods are still there"),)
+    if run.phase is Phase.ROLLING_BACK:
         return ()
     abort = Option(CommandName.ABORT, f"give {stable} all the traffic back")
     if run.phase is Phase.PROMOTING:
@@ -47,6 +50,8 @@ def options(run: Run, reason: str, *, paused: bool) -> tuple[Option, ...]:
     if run.upcoming is not None:
         found.append(Option(CommandName.PROMOTE, f"go on without the proof: {describe(run.upcoming)}"))
         found.append(Option(CommandName.PROMOTE_FULL, f"give {canary} {FULL}% without any proof"))
+    elif not isinstance(run.current, SetWeight):
+        found.append(Option(CommandName.PROMOTE, f"end the shift here, with {canary} at {run.desired}%"))
     return tuple(found)
 
 
@@ -54,7 +59,8 @@ def _resume(run: Run, reason: str) -> list[Option]:
     if run.hold is Hold.REGRESSION:
         return [Option(CommandName.RESUME, "go on from here with fresh evidence")]
     if reason in STRANGE:
-        return [Option(CommandName.RESUME, f"set {run.desired}% again and go on")]
+        began = run.phase is not Phase.PENDING
+        return [Option(CommandName.RESUME, f"set {run.desired}% again and go on" if began else "begin from there")]
     if run.hold is Hold.GATE:
         return [Option(CommandName.RESUME, "ask the gate again")]
     if run.hold is Hold.PERSON:

@@ -98,6 +98,13 @@ def rolled_back() -> Simulation:
     return simulation
 
 
+def watched_after_the_flip() -> Simulation:
+    simulation = begun(strategy={"redBlack": {"postPromotion": {"duration": "1h"}}})
+    simulation.run(60, until=lambda each: each.weight == 100)
+    simulation.run(10)
+    return simulation
+
+
 def finished() -> Simulation:
     simulation = begun()
     simulation.run(300, until=lambda each: each.phase == "Succeeded")
@@ -116,6 +123,7 @@ SITUATIONS = [
     drifted,
     mid_way_before_it_began,
     rolled_back,
+    watched_after_the_flip,
     finished,
 ]
 
@@ -170,4 +178,5 @@ def test_each_situation_offers_what_belongs_to_it() -> None:
     assert offered(at_a_gate()) == {"abort", "pause", "promote", "promote-full"}
     assert offered(held_by_a_gate()) == {"resume", "abort", "promote", "promote-full"}
     assert offered(rolled_back()) == {"retry"}
-    assert offered(finished()) == set()
+    assert offered(watched_after_the_flip()) == {"abort", "pause", "promote"}
+    assert offered(finished()) == {"undo"}
