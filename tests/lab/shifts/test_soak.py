@@ -128,9 +128,9 @@ class Soak:
         """Perhaps take it back, perhaps delete the record; then see who serves."""
         status = await status_of(self.lab)
         if status.get("phase") == "Succeeded" and self.chance.random() < 0.3:
+            before = status.get("lastCommand")
             await self._say("undo")
-            await until(self.lab, lambda status: status.get("phase") in {"RolledBack", "Succeeded"}, 30)
-            await until(self.lab, lambda status: (status.get("lastCommand") or {}).get("command") == "undo", 30)
+            await until(self.lab, lambda status: status.get("lastCommand") != before, 30)
             await until(self.lab, lambda status: status.get("phase") in ENDED, 30)
         if status and self.chance.random() < 0.5:
             await self.lab.client.delete(TRAFFIC_SHIFTS, NAMESPACE, NAME)
