@@ -104,6 +104,9 @@ def _is_one_kind(indicator: IndicatorModel) -> bool:
     return [indicator.success_rate, indicator.latency, indicator.query].count(None) == 2
 
 
+FailureLimit = Annotated[StrictInt, Field(ge=1, le=MAX_FAILURE_LIMIT)]
+
+
 class IndicatorModel(WireModel):
     """One thing the canary is judged by."""
 
@@ -118,7 +121,7 @@ class IndicatorModel(WireModel):
     query: QueryModel | None = Field(
         None, description="Judge by a query of your own against bounds, beside the comparison with stable."
     )
-    failure_limit: Annotated[StrictInt, Field(ge=1, le=MAX_FAILURE_LIMIT)] | None = Field(
+    failure_limit: FailureLimit | None = Field(
         None,
         description="With this failed check of the run the canary has failed, whatever passed in between; "
         f"default {DEFAULT_FAILURE_LIMIT}. For a query, and for every indicator with method Threshold.",

@@ -23,6 +23,7 @@ from meshshift.core.checks import DEFAULT_FAILURE_LIMIT, Check, Query
 from meshshift.core.indicator import Indicator, JudgeSettings, Latency, SuccessRate
 from meshshift.core.mesh.routes import VirtualServiceSelector
 from meshshift.core.spec import (
+    Analyse,
     Analysis,
     Method,
     Pause,
@@ -39,7 +40,7 @@ from meshshift.core.steps import FULL, Ramp, complete, expand_ramp
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from meshshift.api.analysis import AnalysisModel, IndicatorModel
+    from meshshift.api.analysis import AnalysisModel, IndicatorModel, QueryModel
     from meshshift.api.models import SubsetModel, VirtualServiceModel
     from meshshift.api.strategies import RampModel, RedBlackModel, StepModel, StrategyModel
     from meshshift.core.notices import Notification
@@ -174,11 +175,11 @@ def _flip(model: RedBlackModel) -> tuple[Step, ...]:
         before.append(SetMirror(model.mirror.percentage))
         after.append(SetMirror(0))
     if model.pre_promotion is not None:
-        before.append(Pause(parse_duration(model.pre_promotion.duration)))
+        before.append(Analyse(parse_duration(model.pre_promotion.duration)))
     if model.promotion is Promotion.MANUAL:
         before.append(Pause())
     if model.post_promotion is not None:
-        after.append(Pause(parse_duration(model.post_promotion.duration)))
+        after.append(Analyse(parse_duration(model.post_promotion.duration)))
     return (*before, SetWeight(FULL), *after)
 
 
@@ -203,6 +204,11 @@ def _step(model: StepModel) -> Step:
         return SetMirror(model.set_mirror.percentage)
     if model.gate is not None:
         return gate_of(model.gate)
+    if model.analysis is not None:
+        checks = tuple(
+            _query_check(each.name, each.failure_limit, each.query) for each in model.analysis.indicators or ()
+        )
+        return Analyse(parse_duration(model.analysis.duration), checks)
     duration = model.pause.duration if model.pause else None
     return Pause(None if duration is None else parse_duration(duration))
 
@@ -250,9 +256,13 @@ def _is_checked(model: IndicatorModel, method: str) -> bool:
 
 
 def _check(model: IndicatorModel) -> Check:
-    limit = model.failure_limit or DEFAULT_FAILURE_LIMIT
-    query = model.query
-    return Check(model.name, limit, Query(query.promql, query.min, query.max) if query else _measure(model))
+    if model.query is not None:
+        return _query_check(model.name, model.failure_limit, model.query)
+    return Check(model.name, model.failure_limit or DEFAULT_FAILURE_LIMIT, _measure(model))
+
+
+def _query_check(name: str, limit: int | None, query: QueryModel) -> Check:
+    return Check(name, limit or DEFAULT_FAILURE_LIMIT, Query(query.promql, query.min, query.max))
 
 
 def _measure(model: IndicatorModel) -> SuccessRate | Latency:

@@ -44,14 +44,11 @@ class LaterField:
         return {"rule": f"!has(self.{self.name})", "message": self.message}
 
 
-_STEP = "spec.strategy.canary.steps[]"
-
 LATER_FIELDS = (
     LaterField("spec", "baseline", "object", "remove it, the stable subset is the control"),
     LaterField("spec", "policyRef", "object", "write strategy and analysis into this spec"),
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
     LaterField("spec", "stickiness", "object", "remove it"),
-    LaterField(_STEP, "analysis", "object", "use setWeight and pause, every step is analysed"),
 )
 
 

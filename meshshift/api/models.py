@@ -78,6 +78,15 @@ def _every_fits(spec: SpecModel) -> bool:
     return rolling is None or parse_duration(rolling.every) <= parse_duration(spec.analysis.step_timeout)
 
 
+def _step_indicators_differ(spec: SpecModel) -> bool:
+    steps = (spec.strategy.canary.steps if spec.strategy.canary else None) or ()
+    taken = {each.name for each in spec.analysis.indicators}
+    for names in ([each.name for each in step.analysis.indicators or ()] for step in steps if step.analysis):
+        if len(set(names)) < len(names) or taken & set(names):
+            return False
+    return True
+
+
 def _virtual_services_differ(spec: SpecModel) -> bool:
     names = [each.name for each in spec.virtual_services or ()]
     return len(set(names)) == len(names)
@@ -152,6 +161,13 @@ class SpecModel(WireModel):
             cel="!(has(self.stable.labels) && has(self.canary.labels) && self.stable.labels == self.canary.labels)",
             at="canary.labels",
             about=("stable", "canary"),
+        ),
+        Rule(
+            "the indicators of an analysis step need names of their own; rename one",
+            _step_indicators_differ,
+            cel=None,
+            at="strategy.canary.steps",
+            about=("strategy", "analysis"),
         ),
         Rule(
             "virtualServices must not name one VirtualService twice; put all its routes under one entry",

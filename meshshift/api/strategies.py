@@ -10,9 +10,11 @@ from typing import Annotated
 
 from pydantic import Field, StrictFloat
 
+from meshshift.api.analysis import FailureLimit, QueryModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.cohorts import MAX_CONDITIONS, HeaderMatchModel, SetHeaderRouteModel, SetMirrorModel
 from meshshift.api.gates import GateModel  # noqa: TC001 -- pydantic reads annotations at run time
-from meshshift.api.wire import Duration, Percent, PositivePercent, Rule, WireModel
+from meshshift.api.wire import Duration, IndicatorName, Percent, PositivePercent, Rule, WireModel
+from meshshift.core.checks import DEFAULT_FAILURE_LIMIT
 
 MAX_STEPS = 64
 DEFAULT_WEIGHTS = (5, 10, 25, 50, 100)
@@ -26,7 +28,26 @@ class PauseModel(WireModel):
     )
 
 
-_STEP_FIELDS = ("set_weight", "pause", "set_header_route", "set_mirror", "gate")
+class StepIndicatorModel(WireModel):
+    """A query that is asked during one step."""
+
+    name: IndicatorName = Field(description="A name for people; unlike those of all other indicators.")
+    query: QueryModel = Field(description="A query of your own against bounds.")
+    failure_limit: FailureLimit | None = Field(
+        None, description=f"With this failed check the canary has failed; default {DEFAULT_FAILURE_LIMIT}."
+    )
+
+
+class AnalysisStepModel(WireModel):
+    """Judge at the present weight; left once nothing is suspicious and every check has passed."""
+
+    duration: Duration = Field(description="How long at the least.")
+    indicators: tuple[StepIndicatorModel, ...] | None = Field(
+        None, min_length=1, max_length=4, description="Queries for this step, beside the indicators of the analysis."
+    )
+
+
+_STEP_FIELDS = ("set_weight", "pause", "analysis", "set_header_route", "set_mirror", "gate")
 
 
 class StepModel(WireModel):
@@ -36,6 +57,9 @@ class StepModel(WireModel):
         None, description="Percent of the traffic to give to the canary; taken once the evidence allows it."
     )
     pause: PauseModel | None = Field(None, description="Stay at the present weight; `pause: {}` waits for a person.")
+    analysis: AnalysisStepModel | None = Field(
+        None, description="Judge for a while before the next step, also by queries of this step alone."
+    )
     set_header_route: SetHeaderRouteModel | None = Field(
         None, description="Give requests with certain headers or cookies the canary, whatever the weight."
     )
@@ -44,12 +68,12 @@ class StepModel(WireModel):
 
     RULES = (
         Rule(
-            "each step takes exactly one of setWeight, pause, setHeaderRoute, setMirror and gate; write them as steps "
-            "of their own",
+            "each step takes exactly one of setWeight, pause, analysis, setHeaderRoute, setMirror and gate; write them "
+            "as steps of their own",
             lambda step: sum(getattr(step, name) is not None for name in _STEP_FIELDS) == 1,
-            cel="[has(self.setWeight), has(self.pause), has(self.setHeaderRoute), has(self.setMirror), "
-            "has(self.gate)].exists_one(each, each)",
-            about=("setWeight", "pause", "setHeaderRoute", "setMirror", "gate"),
+            cel="[has(self.setWeight), has(self.pause), has(self.analysis), has(self.setHeaderRoute), "
+            "has(self.setMirror), has(self.gate)].exists_one(each, each)",
+            about=("setWeight", "pause", "analysis", "setHeaderRoute", "setMirror", "gate"),
         ),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshshift.core.checking import checks_of
 from meshshift.core.checks import state_of
 from meshshift.core.question import rung_margin, tolerated
 from meshshift.core.run import Phase
@@ -106,7 +107,7 @@ def balance(run: Run) -> Balance | None:
         for course, finding in zip(evidence.courses, assessment.findings, strict=True)
     )
     odds, bar = 10.0**assessment.overall_worse, 1.0 / evidence.settings.false_rollback
-    checks = tuple(CheckAccount(check, state_of(run.checks, check.name)) for check in run.spec.analysis.checks)
+    checks = tuple(CheckAccount(check, state_of(run.checks, check.name)) for check in checks_of(run))
     judged = run.spec.analysis.method is Method.SEQUENTIAL
     return Balance(accounts, checks, judged, odds, bar, weight, further)
 

@@ -2,7 +2,8 @@
 
 An instant belongs to a weight once a whole interval has passed on it, and to the canary once its pods have warmed up:
 before that, a query over `{{interval}}` would still count what happened before.  Nothing is asked while the canary is
-to get no traffic.  Instants lie on the grid that the evidence's windows end on, so a tick reads both.
+to get no traffic, unless a step analyses what a cohort gets.  Instants lie on the grid that the evidence's windows end
+on, so a tick reads both.
 
 Two things make the count exact, whatever is interrupted: the state is persisted with the run before anything is done
 about it, and an instant is counted once.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from meshshift.core.checks import CheckState, Error, Query, Result, judge_answer, judge_tick, state_of
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Phase
+from meshshift.core.spec import Analyse
 from meshshift.core.telemetry import NoData
 
 if TYPE_CHECKING:
@@ -62,13 +64,20 @@ class CheckFinding:
         return self.failures >= self.limit
 
 
+def checks_of(run: Run) -> tuple[Check, ...]:
+    """The checks of the whole run, and those of the step under way."""
+    own = run.current.checks if isinstance(run.current, Analyse) else ()
+    return (*run.spec.analysis.checks, *own)
+
+
 def due_at(run: Run, ready_since: float | None, lag: float, now: float) -> float | None:
     """The instant (unix seconds) that queries are to be asked for now; None while there is none."""
-    if run.phase is not Phase.PROGRESSING or run.weight_since is None:
+    began = _began(run)
+    if run.phase is not Phase.PROGRESSING or began is None:
         return None
     analysis = run.spec.analysis
     interval = analysis.judge.interval
-    since = run.weight_since + interval
+    since = began + interval
     if ready_since is not None:
         since = max(since, ready_since + analysis.warmup)
     at = _latest(interval, lag, now)
@@ -79,7 +88,7 @@ def due_checks(run: Run, at: float) -> tuple[Check, ...]:
     """The query checks that have not been answered for the instant `at`."""
     return tuple(
         check
-        for check in run.spec.analysis.checks
+        for check in checks_of(run)
         if isinstance(check.measure, Query) and state_of(run.checks, check.name).at < at
     )
 
@@ -88,7 +97,7 @@ def take_tick(run: Run, tick: Tick) -> tuple[CheckState, ...]:
     """The states after a window of traffic, for the checks that judge traffic."""
     return tuple(
         state
-        if isinstance(check.measure, Query) or run.desired == 0
+        if isinstance(check.measure, Query) or (run.desired == 0 and not isinstance(run.current, Analyse))
         else state.take(judge_tick(check.measure, tick), tick.end)
         for check, state in _pairs(run)
     )
@@ -135,7 +144,16 @@ def findings(run: Run, observation: Observation) -> tuple[CheckFinding, ...]:
 
 
 def _pairs(run: Run) -> list[tuple[Check, CheckState]]:
-    return [(check, state_of(run.checks, check.name)) for check in run.spec.analysis.checks]
+    return [(check, state_of(run.checks, check.name)) for check in checks_of(run)]
+
+
+def _began(run: Run) -> float | None:
+    """Since when the canary has had the traffic that is checked; None while it is to get none."""
+    if not isinstance(run.current, Analyse):
+        return run.weight_since if run.desired else None
+    if run.desired == 0:
+        return run.step_since
+    return None if run.weight_since is None else max(run.weight_since, run.step_since)
 
 
 def _latest(interval: float, lag: float, now: float) -> float:
@@ -145,7 +163,8 @@ def _latest(interval: float, lag: float, now: float) -> float:
 
 def _standing(run: Run, state: CheckState, latest: float) -> Standing:
     """An answer counts while it is of this weight and none newer can be had."""
-    if run.weight_since is None or state.at <= run.weight_since or state.at < latest:
+    began = _began(run)
+    if began is None or state.at <= began or state.at < latest:
         return Standing.UNCHECKED
     if state.silence:
         return Standing.SILENT
@@ -153,7 +172,7 @@ def _standing(run: Run, state: CheckState, latest: float) -> Standing:
 
 
 def _result(run: Run, name: str, answer: Answer) -> Result:
-    query = next(check.measure for check in run.spec.analysis.checks if check.name == name)
+    query = next(check.measure for check in checks_of(run) if check.name == name)
     if isinstance(answer, TelemetryFailure):
         return Error(answer.message)
     if isinstance(answer, NoData):

@@ -14,12 +14,13 @@ from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Hold, Outcome, Phase, Skip
-from meshshift.core.spec import Gate, Method, OnFailure, OnInconclusive, Pause, SetWeight
+from meshshift.core.spec import Analyse, Method, OnFailure, OnInconclusive, Pause, SetWeight
 from meshshift.core.steps import FULL, describe
 from meshshift.core.telemetry import BadData, NoData
 
 if TYPE_CHECKING:
     from meshshift.core.look import Look
+    from meshshift.core.run import Run
 
 
 def regression_proven(look: Look) -> Decision | None:
@@ -103,7 +104,7 @@ def promoted_by_person(look: Look) -> Decision | None:
     if run.skip is None:
         return None
     if run.upcoming is None:
-        return _finish(look) if isinstance(run.current, Pause | Gate) else None
+        return None if isinstance(run.current, SetWeight) else _finish(look)
     step = run.step + 1
     if run.skip is Skip.FULL:
         full = next(i for i, s in enumerate(run.spec.steps) if isinstance(s, SetWeight) and s.percent == FULL)
@@ -173,7 +174,7 @@ def waiting(look: Look) -> Decision | None:
     until = _not_before(look)
     if now >= until:
         return None
-    reason = "PauseStep" if isinstance(run.current, Pause) else "Dwell"
+    reason = "PauseStep" if isinstance(run.current, Pause) else "Analysing" if _analyses(run) else "Dwell"
     message = f"{_ahead(look)} in {words.duration(until - now)}" + (f": {_state(look)}" if run.desired else "")
     return look.decide(Kind.WAIT, reason, message, again=look.until_tick(until))
 
@@ -223,9 +224,16 @@ def _may_advance(look: Look) -> bool:
     run = look.run
     if run.after is not None and not run.after.is_calm(run.evidence.settings):
         return False
-    if run.desired == 0:
-        return all(finding.calm for finding in look.assessment.findings)
+    if _analyses(run) and not all(check.standing is Standing.PASSED for check in look.checks):
+        return False
+    if run.desired == 0 or _analyses(run):
+        calm = all(finding.calm for finding in look.assessment.findings)
+        return calm and (run.desired == 0 or not isinstance(run.upcoming, SetWeight) or look.allowed)
     return not isinstance(run.upcoming, SetWeight) or look.allowed
+
+
+def _analyses(run: Run) -> bool:
+    return isinstance(run.current, Analyse)
 
 
 def _is_timed_out(look: Look) -> bool:
@@ -244,7 +252,7 @@ def _enter_next(look: Look, reason: str, why: str) -> Decision:
 def _not_before(look: Look) -> float:
     """The instant before which the step under way may not be left."""
     run = look.run
-    if isinstance(run.current, Pause):
+    if isinstance(run.current, Pause | Analyse):
         return run.step_since + (run.current.seconds or 0.0)
     if run.upcoming is None or run.desired == 0:
         return run.step_since

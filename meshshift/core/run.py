@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.core.aftermath import Aftermath
 from meshshift.core.deficit import Deficit
-from meshshift.core.spec import Gate, Pause, SetWeight
+from meshshift.core.spec import Analyse, Gate, Pause, SetWeight
 from meshshift.core.steps import FULL, extras_at
 
 if TYPE_CHECKING:
@@ -153,7 +153,9 @@ class Run:
         )
         match self.spec.steps[step]:
             case SetWeight(percent) if percent != self.desired:
-                watched = percent == FULL and any(isinstance(each, Pause | Gate) for each in self.spec.steps[step:])
+                watched = percent == FULL and any(
+                    isinstance(each, Pause | Gate | Analyse) for each in self.spec.steps[step:]
+                )
                 after = Aftermath.begin(self.evidence) if watched else None
                 return replace(entered, desired=percent, weight_since=None, after=after)
         return entered

@@ -85,7 +85,18 @@ class Gate:
         return re.split("[/?]", self.url.partition("://")[2], maxsplit=1)[0]
 
 
-Step = SetWeight | Pause | SetHeaderRoute | SetMirror | Gate
+@dataclass(frozen=True, slots=True)
+class Analyse:
+    """Judge for `seconds`: it is left once nothing is suspicious and every check has passed, its own included.
+
+    `checks` are queries that are asked during this step only; their names differ from those of the analysis.
+    """
+
+    seconds: float
+    checks: tuple[Check, ...] = ()
+
+
+Step = SetWeight | Pause | SetHeaderRoute | SetMirror | Gate | Analyse
 
 
 class Strategy(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshshift.core.mesh.cohorts import Extras
-from meshshift.core.spec import Gate, Pause, SetHeaderRoute, SetMirror, SetWeight, Step
+from meshshift.core.spec import Analyse, Gate, Pause, SetHeaderRoute, SetMirror, SetWeight, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,6 +62,8 @@ def describe(step: Step) -> str:
             return f"header route {cohort.name}" if cohort.alternatives else f"no header route {cohort.name}"
         case SetMirror(percent):
             return f"mirror {percent}%"
+        case Analyse(seconds):
+            return f"analysis {seconds:g} s"
         case Gate():
             return f"gate {step.host}"
 

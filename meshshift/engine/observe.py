@@ -111,6 +111,20 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
     )
 
 
+def is_outdated(observation: Observation, subject: Subject, world: World) -> bool:
+    """Have the caches heard since that the subsets or their pods are not what the look saw?
+
+    Persisting the intent may take seconds, and what stands between the intent and its edit is guarded by nothing else:
+    an edit tests the VirtualService that it changes, not the rule or the pods that it leads to.
+    """
+    mesh = _mesh(subject, world)
+    service = world.services.get((subject.namespace, subject.effective.service))
+    ready = _pods(subject, world, mesh, service).endpoints.canary_ready > 0
+    seen = observation.mesh
+    before = (seen.stable_labels, seen.canary_labels, observation.endpoints.canary_ready > 0)
+    return (mesh.stable_labels, mesh.canary_labels, ready) != before
+
+
 def _deleted_since(shift: Document) -> float | None:
     at = shift["metadata"].get("deletionTimestamp")
     return datetime.fromisoformat(at).timestamp() if at else None

@@ -23,7 +23,7 @@ from meshshift.engine.announcing import turn_name, turn_of
 from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
 from meshshift.engine.memory import Memory, ParsedSpec
-from meshshift.engine.observe import COMMAND_ANNOTATION, Subject, observe
+from meshshift.engine.observe import COMMAND_ANNOTATION, Subject, is_outdated, observe
 from meshshift.engine.report import WARNINGS, report
 from meshshift.engine.world import Table, key_of
 
@@ -91,11 +91,11 @@ class Reconciler:
             self.world.shifts.put(shift)
         now = self.clock()
         previous = StatusModel.from_wire(shift.get("status"))
-        observation, decision, checkpoint = await self._decide(shift, previous, now)
+        observation, decision, checkpoint, subject = await self._decide(shift, previous, now)
         shift = await self._persist(shift, previous, observation, decision, checkpoint, now)
         self.journal.decided(key, shift, observation, decision)
         try:
-            await self._write_all(decision)
+            await self._write_all(decision, lambda: _is_overtaken(observation, subject, self.world))
         except Refused as refusal:
             return await self._tell_refusal(key, shift, observation, decision, checkpoint, refusal)
         await self._settle_command(shift)
@@ -107,7 +107,7 @@ class Reconciler:
 
     async def _decide(
         self, shift: Document, previous: StatusModel, now: float
-    ) -> tuple[Observation | None, Decision, Checkpoint | None]:
+    ) -> tuple[Observation | None, Decision, Checkpoint | None, Subject | None]:
         """Parse, look, and apply the rules."""
         key, deleted = key_of(shift), bool(shift["metadata"].get("deletionTimestamp"))
         try:
@@ -115,13 +115,13 @@ class Reconciler:
         except UnreadableCheckpoint as error:
             fix = "delete and re-apply the TrafficShift; traffic stays as it is"
             problem = Problem(Reason.CHECKPOINT_UNREADABLE, f"status.checkpoint cannot be read ({error}); {fix}")
-            return None, _released(invalid(problem, None), deleted), None
+            return None, _released(invalid(problem, None), deleted), None, None
         run = stored.run if stored else None
         try:
             parsed = self._memory.spec_of(shift)
         except InvalidSpec as error:
             if not deleted or run is None or stored is None:
-                return None, _released(invalid(Problem(Reason.INVALID_SPEC, str(error)), run), deleted), stored
+                return None, _released(invalid(Problem(Reason.INVALID_SPEC, str(error)), run), deleted), stored, None
             parsed = ParsedSpec(run.spec, stored.wire_spec, run.spec_hash)
         subject = Subject(shift, parsed.spec, parsed.digest, run, self._new_command(shift, previous))
         observation = await observe(subject, self.world, self.telemetry, self.timing, now)
@@ -129,7 +129,7 @@ class Reconciler:
         if decision.asks is not None and (reply := await self.gates.ask(key, decision.asks)) is not None:
             observation = replace(observation, reply=reply)
             decision = decide(observation)
-        return observation, decision, _checkpoint(decision.run, parsed, stored)
+        return observation, decision, _checkpoint(decision.run, parsed, stored), subject
 
     async def _persist(
         self,
@@ -169,13 +169,17 @@ class Reconciler:
         await self._announce(key, shift, told.run)
         return REFUSED_AGAIN
 
-    async def _write_all(self, decision: Decision) -> None:
-        """The edits in order.  On the way back one that fails keeps no other route from going back.
+    async def _write_all(self, decision: Decision, is_overtaken: Callable[[], bool]) -> None:
+        """The edits in order, as long as what they were decided on still holds.
+
+        On the way back nothing can overtake them, and one that fails keeps no other route from going back.
 
         At the end only ownership is left to give up; a server that will not have that keeps no run from ending.
         """
         failures: list[ApiFailure] = []
         for edit in decision.edits:
+            if decision.kind not in {Kind.RESTORE, Kind.END} and is_overtaken():
+                raise Conflict("the subsets or their pods have changed since this was decided")
             try:
                 await self._write(edit)
             except ApiFailure as failure:
@@ -260,6 +264,10 @@ class Reconciler:
 
     def _table(self, kind: str) -> Table:
         return self.world.virtual_services if kind == "VirtualService" else self.world.destination_rules
+
+
+def _is_overtaken(observation: Observation | None, subject: Subject | None, world: World) -> bool:
+    return observation is not None and subject is not None and is_outdated(observation, subject, world)
 
 
 def _checkpoint(run: Run | None, parsed: ParsedSpec, stored: Checkpoint | None) -> Checkpoint | None:

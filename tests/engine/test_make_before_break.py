@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from meshshift.engine.failures import Transient
-from tests.engine.simulation import KEY, RUNNER, Behaviour, Simulation, bookinfo, route, rule, shift
+from tests.engine.simulation import KEY, RUNNER, Behaviour, Simulation, bookinfo, pod, route, rule, shift
 from tests.engine.stories import CREATED, LABELS
 from tests.engine.test_drift import at_weight, ended
 
@@ -122,6 +122,36 @@ def test_an_added_subset_that_somebody_gave_a_policy_stays() -> None:
     simulation.run(60, until=ended)
     assert simulation.weight == 0
     assert set(subsets(simulation)) == {"v1", "v2"}
+
+
+def test_what_vanishes_while_the_intent_is_persisted_gets_no_more_weight() -> None:
+    def lose_rule(simulation: Simulation) -> None:
+        simulation.mesh.remove("DestinationRule", "reviews")
+
+    def lose_pod(simulation: Simulation) -> None:
+        simulation.mesh.put(pod("v2", ready=False))
+
+    for lose in (lose_rule, lose_pod):
+        simulation = begun()
+        struck: list[float] = []
+
+        def slow_write(
+            call: str,
+            number: int,
+            moment: str,
+            simulation: Simulation = simulation,
+            lose: Any = lose,
+            struck: Any = struck,
+        ) -> None:
+            if (call, moment) == ("status", "after") and simulation.status["reason"] == "SettingWeight" and not struck:
+                struck.append(simulation.weight)
+                lose(simulation)
+                simulation.sync()
+
+        simulation.mesh.interrupt = slow_write
+        simulation.run(60)
+        assert struck == [0]
+        assert simulation.weight == 0
 
 
 def test_on_the_way_back_one_route_that_cannot_be_written_keeps_no_other_from_going_back() -> None:

@@ -17,7 +17,7 @@ _PERSIST = """\
 """
 _WRITE = """\
         try:
-            await self._write_all(decision)
+            await self._write_all(decision, lambda: _is_overtaken(observation, subject, self.world))
         except Refused as refusal:
             return await self._tell_refusal(key, shift, observation, decision, checkpoint, refusal)
 """
@@ -32,6 +32,14 @@ def _kube(*names: str) -> tuple[str, ...]:
 
 
 INTERRUPTION = (
+    Guard(
+        "not-overtaken",
+        "What vanishes while the intent is persisted gets no more weight.",
+        RECONCILE,
+        "            if decision.kind not in {Kind.RESTORE, Kind.END} and is_overtaken():\n",
+        "            if False:\n",
+        at("engine/test_make_before_break.py", "what_vanishes_while_the_intent_is_persisted_gets_no_more_weight"),
+    ),
     Guard(
         "intent-before-act",
         "What a pass is about to do is persisted before the mesh is written (ADR 0001).",

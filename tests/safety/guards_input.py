@@ -19,7 +19,7 @@ INPUT = (
         "spec-invalid",
         "A spec that is not valid touches nothing, and the message names field, value and fix.",
         "meshshift/engine/reconcile.py",
-        "return None, _released(invalid(Problem(Reason.INVALID_SPEC, str(error)), run), deleted), stored",
+        "return None, _released(invalid(Problem(Reason.INVALID_SPEC, str(error)), run), deleted), stored, None",
         "raise",
         course("an_invalid_spec_touches_nothing_and_says_why"),
     ),

@@ -248,8 +248,8 @@ ANSWERS = (
         "check-of-this-weight",
         "A pass under the last weight does not count for the next one.",
         "meshshift/core/checking.py",
-        "    since = run.weight_since + interval\n",
-        "    since = run.weight_since - interval\n",
+        "    since = began + interval\n",
+        "    since = began - interval\n",
         _checks("queries_are_asked_for_whole_intervals_of_the_present_weight"),
     ),
     Guard(
