@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshshift.core.decision import Decision, Kind
+from meshshift.core.look import SOON
 from meshshift.core.mesh.documents import Problem, Reason, ref_of, shown
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def unfit(look: Look) -> Decision | None:
     problem = _unselective(look) or _unlike_spec(look) or _overlapping(look)
     if problem is None:
         return None
-    return look.decide(Kind.HOLD, problem.reason, problem.message, stalled=True, again=look.soon)
+    return look.decide(Kind.HOLD, problem.reason, problem.message, stalled=True, again=SOON)
 
 
 def _unselective(look: Look) -> Problem | None:

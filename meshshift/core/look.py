@@ -51,11 +51,6 @@ class Look:
         return self.run.spec.canary.name
 
     @property
-    def soon(self) -> float:
-        """Seconds until the next look while something outside is waited for."""
-        return SOON
-
-    @property
     def at_weight(self) -> str:
         """The canary's weight as it was last set."""
         return f"{self.run.desired}%"

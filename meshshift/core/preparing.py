@@ -14,6 +14,7 @@ from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.drift import one_weight, selector
 from meshshift.core.groundwork import unfit
 from meshshift.core.judge import Evidence
+from meshshift.core.look import SOON
 from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
 from meshshift.core.mesh.documents import Problem, Reason, shown
 from meshshift.core.mesh.subsets import add_subset_patch
@@ -142,7 +143,7 @@ def _unready(look: Look) -> Decision | None:
     ):
         if ready == 0:
             message = f"waiting for a ready pod of the {arm} subset {subset}"
-            return look.decide(Kind.WAIT, f"{arm.capitalize()}NotReady", message, again=look.soon)
+            return look.decide(Kind.WAIT, f"{arm.capitalize()}NotReady", message, again=SOON)
     return None
 
 
@@ -157,12 +158,10 @@ def _unlearned(look: Look) -> Decision | None:
         late = look.seen.now - run.step_since > run.spec.analysis.step_timeout
         if late and run.spec.analysis.on_inconclusive is OnInconclusive.ADVANCE:
             return None
-        return look.decide(
-            Kind.WAIT, "NoTraffic", f"waiting for traffic to learn from: {found.reason}", again=look.soon
-        )
+        return look.decide(Kind.WAIT, "NoTraffic", f"waiting for traffic to learn from: {found.reason}", again=SOON)
     if isinstance(found, TelemetryFailure | BadData):
         text = found.message if isinstance(found, TelemetryFailure) else found.reason
-        return look.decide(Kind.HOLD, "TelemetryUnavailable", f"waiting for telemetry: {text}", again=look.soon)
+        return look.decide(Kind.HOLD, "TelemetryUnavailable", f"waiting for telemetry: {text}", again=SOON)
     return look.decide(Kind.WAIT, "Learning", f"learning how {run.spec.stable.name} does", again=1.0)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from meshshift.core import words
 from meshshift.core.checking import Standing
 from meshshift.core.decision import Decision, Kind
+from meshshift.core.look import SOON
 from meshshift.core.mesh.cohorts import NOTHING, Extras
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import weight_patches
@@ -62,7 +63,7 @@ def set_extras(look: Look) -> Decision | None:
     """Bring header routes and mirrors to what the steps ask for, then take note that they are there."""
     run, edits = look.run, look.extra_edits
     if isinstance(edits, Problem):
-        return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True, again=look.soon)
+        return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True, again=SOON)
     if edits:
         message = f"{look.at_weight}: {describe(run.current)}" if run.current else "header routes and mirrors go"
         return look.decide(Kind.APPLY, "SettingRoutes", message, edits=edits, again=0.0)
@@ -132,11 +133,9 @@ def telemetry_unreadable(look: Look) -> Decision | None:
     """Prometheus cannot be asked, or answers with what no counter can be."""
     found = look.seen.telemetry
     if isinstance(found, TelemetryFailure):
-        return look.decide(
-            Kind.HOLD, "TelemetryUnavailable", f"{look.at_weight}: held, {found.message}", again=look.soon
-        )
+        return look.decide(Kind.HOLD, "TelemetryUnavailable", f"{look.at_weight}: held, {found.message}", again=SOON)
     if isinstance(found, BadData):
-        return look.decide(Kind.HOLD, "TelemetryUnusable", f"{look.at_weight}: held, {found.reason}", again=look.soon)
+        return look.decide(Kind.HOLD, "TelemetryUnusable", f"{look.at_weight}: held, {found.reason}", again=SOON)
     return None
 
 
@@ -150,10 +149,10 @@ def telemetry_missing(look: Look) -> Decision | None:
     broken = next((check for check in look.checks if check.standing is Standing.ERROR), None)
     if broken is not None:
         message = f"{look.at_weight}: held, {words.missing(broken)}"
-        return look.decide(Kind.HOLD, "CheckError", message, again=look.soon)
+        return look.decide(Kind.HOLD, "CheckError", message, again=SOON)
     counted = bool(run.spec.analysis.indicators)
     if isinstance(found, NoData) and counted and not _is_timed_out(look):
-        return look.decide(Kind.HOLD, "NoTraffic", f"{look.at_weight}: held, {found.reason}", again=look.soon)
+        return look.decide(Kind.HOLD, "NoTraffic", f"{look.at_weight}: held, {found.reason}", again=SOON)
     if not run.warmed and counted:
         return look.decide(
             Kind.WAIT, "Learning", f"{look.at_weight}: learning how {run.spec.stable.name} does", again=1.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.core import words
 from meshshift.core.decision import Decision, Kind
+from meshshift.core.look import SOON
 from meshshift.core.mesh.cohorts import joined
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import drop_canary_patches, weight_patches
@@ -64,13 +65,13 @@ def _weights(look: Look) -> Decision | None:
     endpoints, stable = look.seen.endpoints, look.run.spec.stable.name
     if look.seen.mesh.stable_labels is None:
         message = f"cannot go back: subset {stable} is in no DestinationRule; add it and the traffic follows"
-        return look.decide(Kind.HOLD, "StableSubsetMissing", message, stalled=True, again=look.soon)
+        return look.decide(Kind.HOLD, "StableSubsetMissing", message, stalled=True, again=SOON)
     if endpoints.stable_ready == 0 and endpoints.canary_ready > 0:
         message = f"cannot go back: subset {stable} has no ready pod; start its pods and the traffic follows"
-        return look.decide(Kind.HOLD, "StableNotReady", message, stalled=True, again=look.soon)
+        return look.decide(Kind.HOLD, "StableNotReady", message, stalled=True, again=SOON)
     edits = weight_patches(look.routes, 0)
     if isinstance(edits, Problem):
-        return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True, again=look.soon)
+        return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True, again=SOON)
     run = replace(look.run, settle_until=None, settled_stage="")
     edits = joined(edits, extras)
     return look.decide(Kind.RESTORE, _reason(look), _message(look), run=run, edits=edits, again=0.0)
@@ -132,7 +133,7 @@ def _nothing_to_restore(look: Look, problem: Problem) -> Decision:
         message = f"{_message(look)}; {problem.message}"
         return look.decide(Kind.END, problem.reason, message, release=True, again=0.0)
     message = f"cannot go back: {problem.message}"
-    return look.decide(Kind.HOLD, problem.reason, message, stalled=True, again=look.soon)
+    return look.decide(Kind.HOLD, problem.reason, message, stalled=True, again=SOON)
 
 
 def _reason(look: Look) -> str:

@@ -17,7 +17,7 @@ from meshshift.core.decision import Decision, Kind
 from meshshift.core.drift import subsets_changed, weights_drifted
 from meshshift.core.gates import gate_closed
 from meshshift.core.group import group_behind, group_failed
-from meshshift.core.look import IDLE, Look
+from meshshift.core.look import IDLE, SOON, Look
 from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.preparing import creating, may_create, preparing, start
@@ -175,7 +175,7 @@ def another_goes_first(look: Look) -> Decision | None:
         return None
     service = look.run.spec.service
     message = f"waiting: TrafficShift {look.seen.rival} shifts {service}, and one at a time does"
-    return look.decide(Kind.WAIT, "AnotherShift", message, again=look.soon)
+    return look.decide(Kind.WAIT, "AnotherShift", message, again=SOON)
 
 
 def not_obeyed(look: Look) -> Decision | None:
@@ -194,7 +194,7 @@ def mesh_missing(look: Look) -> Decision | None:
     problem = look.mesh_problem
     if problem is None or may_create(look):
         return None
-    return look.decide(Kind.HOLD, problem.reason, problem.message, stalled=True, again=look.soon)
+    return look.decide(Kind.HOLD, problem.reason, problem.message, stalled=True, again=SOON)
 
 
 def canary_not_ready(look: Look) -> Decision | None:
@@ -209,7 +209,7 @@ def canary_not_ready(look: Look) -> Decision | None:
     else:
         return None
     if run.desired == 0 and run.confirmed == 0 and not run.extras.cohorts:
-        return look.decide(Kind.WAIT, "CanaryNotReady", f"waiting: {lack}", again=look.soon)
+        return look.decide(Kind.WAIT, "CanaryNotReady", f"waiting: {lack}", again=SOON)
     message = f"{look.weight_to(0)}: {lack}"
     return look.decide(Kind.ROLL_BACK, reason, message, run=run.roll_back(reason, message, look.seen.now))
 

@@ -32,7 +32,7 @@ from meshshift.core.mesh.documents import (
 from meshshift.core.mesh.hosts import resolve_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from meshshift.core.mesh.documents import Target
     from meshshift.core.mesh.weighted_route import WeightedRoute
@@ -236,14 +236,3 @@ def _mirror(route: WeightedRoute, percent: int) -> list[PatchOperation] | Proble
 def _copies_to_canary(mirror: object, route: WeightedRoute) -> bool:
     host = resolve_host(text(member(mirror, "destination", "host")), route.owner.namespace, route.target.cluster_domain)
     return (host, member(mirror, "destination", "subset")) == (route.target.host, route.target.canary)
-
-
-def mirrored_percent(routes: Iterable[WeightedRoute]) -> float:
-    """The largest share, in percent, of requests of these routes that are copied to the canary."""
-    percents = [
-        member(each, "percentage", "value")
-        for route in routes
-        for each in route.document.get("mirrors") or []
-        if _copies_to_canary(each, route)
-    ]
-    return max((float(each) if isinstance(each, int | float) else 100.0 for each in percents), default=0.0)
