@@ -151,8 +151,11 @@ async def test_a_program_started_by_the_lab_ends_with_it(tmp_path: Path) -> None
 
 
 PARENT = """
-import asyncio, json, pathlib, sys
+import asyncio, json, pathlib, signal, sys
 from meshshift.lab.lab import Lab
+
+# A shell hands SIGINT down as ignored to what it runs in the background, these tests for instance.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     async with Lab(directory=pathlib.Path(sys.argv[1]), rate=20) as lab:
