@@ -36,7 +36,7 @@ from tests.lab.shifts.running import (
 
 pytestmark = pytest.mark.lab
 
-SHIFTS = int(os.environ.get("MESHSHIFT_SOAK_SHIFTS", "4"))
+SHIFTS = int(os.environ.get("MESHSHIFT_SOAK_SHIFTS", "2"))
 SEED = int(os.environ.get("MESHSHIFT_SOAK_SEED", "1"))
 RATE = 500.0
 VERSIONS = ("v1", "v2", "v3")
