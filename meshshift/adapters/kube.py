@@ -18,12 +18,12 @@ import aiohttp
 from kubernetes.aio import client, config
 
 from meshshift import __version__
+from meshshift.core.mesh.writers import MANAGER
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused, Transient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-FIELD_MANAGER = "meshshift"
 REQUEST_TIMEOUT = 10.0
 WATCH_TIMEOUT = 290
 WATCH_SILENCE = 75.0
@@ -95,7 +95,7 @@ class KubeClient:
     def __init__(self, configuration: client.Configuration, *, timeout: float = REQUEST_TIMEOUT) -> None:
         """`timeout` bounds each request that is not a watch, in seconds."""
         self._api = client.ApiClient(configuration=configuration)
-        self._api.user_agent = f"{FIELD_MANAGER}/{__version__}"
+        self._api.user_agent = f"{MANAGER}/{__version__}"
         self._timeout = timeout
 
     @classmethod
@@ -146,7 +146,7 @@ class KubeClient:
 
     async def create(self, resource: Resource, namespace: str | None, body: Document) -> Document:
         """Create; an object of that name already there raises Conflict."""
-        return await self._json("POST", resource.path(namespace), body=body, query={"fieldManager": FIELD_MANAGER})
+        return await self._json("POST", resource.path(namespace), body=body, query={"fieldManager": MANAGER})
 
     async def patch(
         self,
@@ -159,7 +159,7 @@ class KubeClient:
         subresource: str | None = None,
     ) -> Document:
         """Patch; a failing `test` of a JSON Patch, or a resourceVersion that moved, raises Conflict."""
-        query = {"fieldManager": FIELD_MANAGER} | ({"force": "true"} if kind == "apply" else {})
+        query = {"fieldManager": MANAGER} | ({"force": "true"} if kind == "apply" else {})
         path = resource.path(namespace, name, subresource)
         content = body if isinstance(body, dict) else list(body)
         return await self._json("PATCH", path, body=content, query=query, content_type=_CONTENT_TYPES[kind])

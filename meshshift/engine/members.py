@@ -41,13 +41,6 @@ def _member(shift: Document) -> Member:
         name=key_of(shift)[1],
         phase=str(status.phase or ""),
         progress=(weight, status.step.index if status.step else 0),
-        turned=_instant(back.at) if back else None,
+        turned=datetime.fromisoformat(back.at).timestamp() if back else None,
         why=back.message if back else "",
     )
-
-
-def _instant(text: str) -> float | None:
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return None

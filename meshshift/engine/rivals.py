@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshshift.api.status import StatusModel
 from meshshift.core.run import Phase
 from meshshift.engine.world import key_of
 
@@ -29,22 +30,17 @@ def rival_of(shift: Document, world: World) -> str | None:
 
 def _is_under_way(shift: Document) -> bool:
     """Has it moved traffic, or is it moving it back?"""
-    status = shift.get("status") or {}
-    phase, step = status.get("phase"), (status.get("step") or {}).get("index") or 0
-    moved = step > 0 or bool((status.get("weights") or {}).get("desired"))
-    return phase == Phase.ROLLING_BACK or (phase not in {None, Phase.PENDING, *_ENDED} and moved)
+    status = StatusModel.from_wire(shift.get("status"))
+    moved = bool(status.step and status.step.index) or bool(status.weights and status.weights.desired)
+    return status.phase is Phase.ROLLING_BACK or (status.phase not in {None, Phase.PENDING, *_ENDED} and moved)
 
 
 def _is_waiting(shift: Document) -> bool:
     """Is it about to begin?  One that is stuck, or on its way out, keeps nobody waiting."""
-    status, metadata = shift.get("status") or {}, shift["metadata"]
-    stalled = any(each.get("type") == "Stalled" and each.get("status") == "True" for each in _conditions(status))
-    stuck = stalled or status.get("reason") in _OUTSIDE
-    return status.get("phase") not in _ENDED and not stuck and not metadata.get("deletionTimestamp")
-
-
-def _conditions(status: Document) -> list[Document]:
-    return [each for each in status.get("conditions") or [] if isinstance(each, dict)]
+    status = StatusModel.from_wire(shift.get("status"))
+    stalled = status.condition("Stalled")
+    stuck = (stalled is not None and stalled.status == "True") or status.reason in _OUTSIDE
+    return status.phase not in _ENDED and not stuck and not shift["metadata"].get("deletionTimestamp")
 
 
 def _age(shift: Document) -> tuple[str, tuple[str, str]]:

@@ -112,8 +112,8 @@ OTHERS = (
         "rival-stuck",
         "A shift that is stuck keeps no other one waiting.",
         RIVALS,
-        " and not stuck and not metadata",
-        " and not metadata",
+        " and not stuck and not shift",
+        " and not shift",
         drift("a_shift_that_waits_for_its_pods_keeps_nobody_waiting"),
     ),
     Guard(
