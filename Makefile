@@ -62,8 +62,9 @@ test: test-fast test-lab ## All tests
 test-fast: setup ## Tests that start no servers
 	$(BIN)/python -m pytest -m 'not lab' -n auto $(ARGS)
 
+# They mostly wait for traffic: more of them at once than there are cores.
 test-lab: setup ## Tests on a real Envoy and a real Prometheus
-	$(BIN)/python -m pytest -m lab $(ARGS)
+	$(BIN)/python -m pytest -m lab -n 3 --dist worksteal $(ARGS)
 
 test-envtest: setup ## Contract tests and scenarios on the kube-apiserver in KUBEBUILDER_ASSETS (see e2e/README.md)
 	@$(BIN)/python -m tests.envtest.control_plane

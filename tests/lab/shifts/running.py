@@ -51,7 +51,7 @@ async def status_of(lab: Lab) -> Document:
     return status
 
 
-async def until(lab: Lab, condition: Callable[[Document], bool], seconds: float = 90) -> Document:
+async def until(lab: Lab, condition: Callable[[Document], bool], seconds: float = 300) -> Document:
     """Wait for a status; TimeoutError with the last one and the controller's words."""
     status: Document = {}
     try:

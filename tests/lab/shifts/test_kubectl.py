@@ -43,7 +43,7 @@ async def test_a_shift_is_driven_with_kubectl_alone() -> None:
         assert "v2" in waiting["message"]
 
         await kubectl(lab, "apply", "-f", str(ROOT / "istio/versions/reviews-v2.yaml"))
-        await until(lab, at_weight(5), 150)
+        await until(lab, at_weight(5))
         table = await kubectl(lab, "get", "ts", "-n", "bookinfo")
         header, row = table.splitlines()[:2]
         assert header.split()[:2] == ["NAME", "SERVICE"]

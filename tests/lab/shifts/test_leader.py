@@ -28,7 +28,7 @@ async def test_a_standby_takes_over_from_a_leader_that_dies() -> None:
 
         await lab.start_program("standby", command)
         await leader.stop(0)
-        status = await until(lab, in_phase("Succeeded", "RolledBack", "Failed"), 150)
+        status = await until(lab, in_phase("Succeeded", "RolledBack", "Failed"))
         assert (status["phase"], status["runId"]) == ("Succeeded", run)
         assert (await lab.client.get(LEASES, NAMESPACE, "meshshift"))["spec"]["holderIdentity"] != holder
         await assert_nothing_broke(lab)
