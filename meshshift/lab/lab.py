@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import httpx
 import yaml
 
-from meshshift.lab import children, rollout
+from meshshift.lab import children
 from meshshift.lab.access_log import AccessLog
 from meshshift.lab.client import LabClient
 from meshshift.lab.controller import controller_command
@@ -42,6 +42,7 @@ from meshshift.lab.kube import ApiServer
 from meshshift.lab.load import Cohort, Load
 from meshshift.lab.node import ADDRESS_ANNOTATION, Node
 from meshshift.lab.prometheus import Prometheus
+from meshshift.lab.rollout_status import rolled_out
 from meshshift.lab.sample import as_kubectl_would, read_documents, sample_directory, version_of
 from meshshift.lab.telemetry import CLIENT_WORKLOAD, CLIENTS, Telemetry
 from meshshift.lab.watching import ClusterState
@@ -315,7 +316,7 @@ class Lab:
             if namespace == self.namespace
         }
         wanted = names or tuple(deployments)
-        return [name for name in wanted if name not in deployments or not rollout.rolled_out(deployments[name])]
+        return [name for name in wanted if name not in deployments or not rolled_out(deployments[name])]
 
     async def _enter(self, part: AbstractAsyncContextManager[Part]) -> Part:
         return await self._stack.enter_async_context(part)

@@ -1,8 +1,9 @@
 """The lab's one node: runs each pod as a local process of the sample app and reports its state, as a kubelet does.
 
 Every pod gets a loopback address of its own from 127.0.0.0/8 (all of which is the local machine on Linux) and really
-listens there on its containerPort, so pods look as they do in a cluster.  The container's image and command are not
-used: whatever the image, the process is `meshshift.lab.app` with the container's environment.
+listens there on its containerPort, so pods look as they do in a cluster.  The container's command is not used:
+whatever the image, the process is `meshshift.lab.app` with the container's environment.  What the tags of the image
+`meshshift/sample` mean is said in `images`.
 
 Crashed processes are started again after 1, 2, 4 … at most 30 seconds (a kubelet: 10 seconds to 5 minutes).
 """
@@ -23,7 +24,7 @@ from meshshift.adapters.kube import PODS
 from meshshift.engine.failures import ApiFailure
 from meshshift.lab import background, children
 from meshshift.lab.probes import Probe, container_environment
-from meshshift.lab.rollout import NODE_NAME
+from meshshift.lab.replica_sets import NODE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

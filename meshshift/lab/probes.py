@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshshift.lab.images import image_environment
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -13,9 +15,11 @@ Document = dict[str, Any]
 
 
 def container_environment(container: Document, pod: str, namespace: str, address: str) -> dict[str, str]:
-    """The container's variables: plain values, and of the downward API the pod's name, namespace and address."""
+    """What the image brings along, then the container's variables: plain values, and of the downward API the pod's
+    name, namespace and address.
+    """
     fields = {"metadata.name": pod, "metadata.namespace": namespace, "status.podIP": address}
-    out = {"POD_NAME": pod}
+    out = {"POD_NAME": pod, **image_environment(container.get("image", ""))}
     for variable in container.get("env") or ():
         reference = ((variable.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath")
         value = fields.get(reference) if reference else variable.get("value", "")

@@ -1,14 +1,13 @@
-"""The Deployment controller's arithmetic and documents, without the API server.
+"""The Deployment controller's arithmetic: how many pods each ReplicaSet is to have now.
 
-Follows Kubernetes' RollingUpdate in outline: the new ReplicaSet grows as far as `maxSurge` allows, the old ones shrink
-as far as `maxUnavailable` allows, pods that are not ready go first.  There are no revisions to roll back to, no
-pausing, no progress deadline.
+Follows k8s.io/kubernetes/pkg/controller/deployment: `rolling.go` while a Deployment rolls, `sync.go` while it is
+paused.  The new ReplicaSet grows as far as `maxSurge` allows, the old ones shrink as far as `maxUnavailable` allows,
+pods that are not available go first.  Left out: a change of `replicas` in the middle of a roll-out is not spread over
+the ReplicaSets, but for a paused one; and its shares are those of the pods that are there, not of an annotation.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,167 +15,98 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Document = dict[str, Any]
-
-HASH_LABEL = "pod-template-hash"
-NODE_NAME = "lab"
-
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A ReplicaSet as the rollout sees it: the pods it is told to have, has, and has ready."""
+    """A ReplicaSet as the rollout sees it.
+
+    `wanted` pods is what it is told to have.  Of the `pods` that it has, `ready` ones pass their probe, and `available`
+    ones have done so for `minReadySeconds`.
+    """
 
     name: str
     wanted: int
+    pods: int
     ready: int
+    available: int
 
 
-def template_hash(template: Mapping[str, Any]) -> str:
-    """A short name for a pod template; equal templates have equal names."""
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+def plan(
+    desired: int,
+    strategy: Mapping[str, Any],
+    new: Generation | None,
+    old: Sequence[Generation],
+    *,
+    paused: bool = False,
+) -> dict[str, int]:
+    """How many pods each ReplicaSet is to have now; called again whenever availability changes, until nothing does.
 
-
-def plan(desired: int, strategy: Mapping[str, Any], new: Generation, old: Sequence[Generation]) -> dict[str, int]:
-    """How many pods each ReplicaSet is to have now; called again whenever readiness changes, until nothing does."""
+    `new` is the ReplicaSet of the present template, `old` are all others, the oldest first.
+    """
+    if paused or new is None:
+        return _paused(desired, strategy, new, old)
     if strategy.get("type") == "Recreate":
-        still_there = any(one.wanted or one.ready for one in old)
+        still_there = any(one.wanted or one.pods for one in old)
         return {one.name: 0 for one in old} | {new.name: 0 if still_there else desired}
-    limits = strategy.get("rollingUpdate") or {}
-    surge = _count(limits.get("maxSurge", "25%"), desired, up=True)
-    unavailable = _count(limits.get("maxUnavailable", "25%"), desired, up=False)
-    if surge == unavailable == 0:
-        unavailable = 1
-    old_total = sum(one.wanted for one in old)
-    room = max(0, desired + surge - old_total)
-    grown = min(desired, max(new.wanted, room)) if old_total else desired
-    ready = new.ready + sum(min(one.ready, one.wanted) for one in old)
-    spare = max(0, ready - (desired - unavailable))
-    out = {new.name: grown}
+    room = desired + surge(strategy, desired) - sum(one.wanted for one in (new, *old))
+    grown = min(desired, new.wanted + max(0, room))
+    return {new.name: grown} | _shrunk(desired - unavailable(strategy, desired), new, old)
+
+
+def surge(strategy: Mapping[str, Any], desired: int) -> int:
+    """How many pods more than desired there may be during a roll-out."""
+    if strategy.get("type") == "Recreate":
+        return 0
+    return _count((strategy.get("rollingUpdate") or {}).get("maxSurge", "25%"), desired, up=True)
+
+
+def unavailable(strategy: Mapping[str, Any], desired: int) -> int:
+    """How many pods fewer than desired may be available; at least one, if there may be no surge either."""
+    if strategy.get("type") == "Recreate":
+        return 0
+    allowed = _count((strategy.get("rollingUpdate") or {}).get("maxUnavailable", "25%"), desired, up=False)
+    return allowed if allowed or surge(strategy, desired) else min(1, desired)
+
+
+def _shrunk(minimum: int, new: Generation, old: Sequence[Generation]) -> dict[str, int]:
+    """The old ReplicaSets, smaller by pods that are not available and by as many others as `minimum` can spare."""
+    held = {one.name: min(one.available, one.wanted) for one in (new, *old)}
+    unneeded = max(0, sum(one.wanted for one in old) + held[new.name] - minimum)
+    out = {}
     for one in old:
-        unready = max(0, one.wanted - one.ready)
-        out[one.name] = max(0, one.wanted - unready - min(spare, one.wanted - unready))
-        spare -= min(spare, one.wanted - unready)
+        lost = min(unneeded, one.wanted - held[one.name])
+        unneeded -= lost
+        out[one.name] = one.wanted - lost
+    spare = max(0, sum(held.values()) - minimum)
+    for one in old:
+        given = min(spare, out[one.name])
+        spare -= given
+        out[one.name] -= given
     return out
 
 
-def replica_set(deployment: Document, replicas: int) -> Document:
-    """The ReplicaSet of the Deployment's present template."""
-    metadata, spec = deployment["metadata"], deployment["spec"]
-    name_hash = template_hash(spec["template"])
-    labels = {**(spec["template"]["metadata"].get("labels") or {}), HASH_LABEL: name_hash}
-    template = {**spec["template"], "metadata": {**spec["template"]["metadata"], "labels": labels}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": f"{metadata['name']}-{name_hash}",
-            "namespace": metadata["namespace"],
-            "labels": labels,
-            "ownerReferences": [_owner(deployment, "apps/v1", "Deployment")],
-        },
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": {**(spec["selector"].get("matchLabels") or {}), HASH_LABEL: name_hash}},
-            "template": template,
-        },
-    }
-
-
-def pod(owner: Document, suffix: str) -> Document:
-    """One pod of a ReplicaSet, with the labels that Istio's injection adds (pkg/kube/inject: canonical names)."""
-    template = owner["spec"]["template"]
-    labels = dict(template["metadata"].get("labels") or {})
-    workload = owner["metadata"]["name"].removesuffix(f"-{labels.get(HASH_LABEL, '')}")
-    name = labels.get("app.kubernetes.io/name") or labels.get("app") or workload
-    revision = labels.get("app.kubernetes.io/version") or labels.get("version") or "latest"
-    labels.setdefault("service.istio.io/canonical-name", name)
-    labels.setdefault("service.istio.io/canonical-revision", revision)
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{owner['metadata']['name']}-{suffix}",
-            "namespace": owner["metadata"]["namespace"],
-            "labels": labels,
-            "annotations": dict(template["metadata"].get("annotations") or {}),
-            "ownerReferences": [_owner(owner, "apps/v1", "ReplicaSet")],
-        },
-        "spec": {**template["spec"], "nodeName": NODE_NAME},
-    }
-
-
-def deployment_status(deployment: Document, new: Generation, replicas: int, ready: int, now: str) -> Document:
-    """The Deployment's status; `now` (RFC 3339) is used for conditions that change."""
-    desired = desired_replicas(deployment)
-    available = ready >= desired - _count("25%", desired, up=False)
-    complete = new.ready >= desired and replicas == new.wanted
-    conditions = [
-        (
-            "Available",
-            available,
-            "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable",
-            f"{ready} of {desired} replicas are ready.",
-        ),
-        (
-            "Progressing",
-            True,
-            "NewReplicaSetAvailable" if complete else "ReplicaSetUpdated",
-            f'ReplicaSet "{new.name}" ' + ("has successfully progressed." if complete else "is progressing."),
-        ),
-    ]
-    known = {c["type"]: c for c in (deployment.get("status") or {}).get("conditions") or ()}
-    return {
-        "observedGeneration": deployment["metadata"].get("generation", 1),
-        "replicas": replicas,
-        "updatedReplicas": new.wanted,
-        "readyReplicas": ready,
-        "availableReplicas": ready,
-        "unavailableReplicas": max(0, desired - ready),
-        "conditions": [_condition(known.get(row[0]), *row, now) for row in conditions],
-    }
-
-
-def desired_replicas(deployment: Document) -> int:
-    """The replicas asked for: 1 if the document does not say."""
-    replicas = deployment["spec"].get("replicas")
-    return 1 if replicas is None else int(replicas)
-
-
-def rolled_out(deployment: Document) -> bool:
-    """What `kubectl rollout status` waits for."""
-    status, desired = deployment.get("status") or {}, desired_replicas(deployment)
-    return bool(
-        status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
-        and status.get("updatedReplicas", 0) == desired
-        and status.get("replicas", 0) == desired
-        and status.get("availableReplicas", 0) == desired
-    )
-
-
-def _condition(known: Document | None, kind: str, holds: bool, reason: str, message: str, now: str) -> Document:
-    status = "True" if holds else "False"
-    same = known is not None and known["status"] == status
-    moved = known["lastTransitionTime"] if same and known is not None else now
-    updated = known["lastUpdateTime"] if same and known is not None and known["reason"] == reason else now
-    return {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "lastTransitionTime": moved,
-        "lastUpdateTime": updated,
-    }
-
-
-def _owner(document: Document, api_version: str, kind: str) -> Document:
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "name": document["metadata"]["name"],
-        "uid": document["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
+def _paused(
+    desired: int, strategy: Mapping[str, Any], new: Generation | None, old: Sequence[Generation]
+) -> dict[str, int]:
+    """Nothing rolls, but lost pods are replaced and a change of `replicas` is followed, by the share of each."""
+    everything = [*old, *([new] if new else [])]
+    wanted = {one.name: one.wanted for one in everything}
+    active = [one for one in everything if one.wanted]
+    if len(active) <= 1:
+        only = active[0] if active else (new or (old[-1] if old else None))
+        return wanted | ({only.name: desired} if only else {})
+    if new is not None and new.wanted == new.available == desired:
+        return {one.name: 0 for one in old} | {new.name: desired}
+    if strategy.get("type") == "Recreate":
+        return wanted
+    allowed = desired + surge(strategy, desired) if desired else 0
+    total = sum(wanted.values())
+    # The youngest first when growing, the oldest first when shrinking; what rounding leaves goes to the first.
+    order = sorted(active[:: -1 if allowed > total else 1], key=lambda one: -one.wanted)
+    for one in order:
+        wanted[one.name] = one.wanted * allowed // total
+    wanted[order[0].name] += allowed - sum(wanted.values())
+    return wanted
 
 
 def _count(value: int | str, of: int, *, up: bool) -> int:
