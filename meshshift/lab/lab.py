@@ -22,6 +22,7 @@ import os
 import shutil
 import tempfile
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -43,7 +44,7 @@ from meshshift.lab.load import Cohort, Load
 from meshshift.lab.node import ADDRESS_ANNOTATION, Node
 from meshshift.lab.prometheus import Prometheus
 from meshshift.lab.rollout_status import rolled_out
-from meshshift.lab.sample import as_kubectl_would, read_documents, sample_directory, version_of
+from meshshift.lab.sample import as_kubectl_would, read_documents, renamed, sample_directory, version_of
 from meshshift.lab.telemetry import CLIENT_WORKLOAD, CLIENTS, Telemetry
 from meshshift.lab.watching import ClusterState
 from meshshift.lab.workloads import Workloads
@@ -89,6 +90,7 @@ class Lab:
         manifests: Path | None = None,
         namespace: str = "bookinfo",
         service: str = "reviews",
+        others: Sequence[str] = (),
         host: str | None = None,
         cohorts: Sequence[Cohort] = (Cohort(),),
         with_prometheus: bool = True,
@@ -100,15 +102,19 @@ class Lab:
         load in requests per second, sent to `service` in `namespace` from the moment its pods are ready; `manifests`
         is the mesh to start with (default: the sample mesh; only files directly in the directory are applied).  `host`
         is what the load calls the service (default: its full name): requests that lead nowhere are reported under it.
+        `others` are further services, each `service` over again under another name, with an equal part of the load.
         """
         self._wish = (directory, kubeconfig, manifests or sample_directory())
         self._allow_nodes = allow_nodes
         self.left_behind: tuple[Belonging, ...] = ()
         self._rate = rate
-        self._host = host or f"{service}.{namespace}.svc.cluster.local"
-        self._cohorts = tuple(cohorts)
         self.namespace = namespace
         self.service = service
+        self.services = (service, *others)
+        self._host = host or self.host_of(service)
+        self._cohorts = tuple(cohorts)
+        if others:
+            self._cohorts = tuple(replace(one, host=self.host_of(name)) for name in self.services for one in cohorts)
         self.prometheus: Prometheus | None = None
         self._with_prometheus = with_prometheus
         self.controller: children.Process | None = None
@@ -125,6 +131,10 @@ class Lab:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    def host_of(self, service: str) -> str:
+        """The full name of a service of the lab, as clients call it."""
+        return f"{service}.{self.namespace}.svc.cluster.local"
 
     @property
     def gateway_url(self) -> str:
@@ -147,6 +157,7 @@ class Lab:
         self,
         version: str,
         *,
+        service: str = "",
         replicas: int = 1,
         error_rate: float = 0.0,
         latency_ms: float = 5.0,
@@ -154,7 +165,10 @@ class Lab:
         startup_seconds: float = 0.0,
         environment: dict[str, str] | None = None,
     ) -> None:
-        """Create or change the Deployment `<service>-<version>` of the sample app; `app` explains the settings."""
+        """Create or change the Deployment `<service>-<version>` of the sample app; `app` explains the settings.
+
+        `service` is one of `others`; empty: the lab's own.
+        """
         variables = {
             "VERSION": version,
             "ERROR_RATE": f"{error_rate:g}",
@@ -163,7 +177,7 @@ class Lab:
             "STARTUP_SECONDS": f"{startup_seconds:g}",
             **(environment or {}),
         }
-        await self.apply(version_of(self.service, self.namespace, version, replicas, variables))
+        await self.apply(version_of(service or self.service, self.namespace, version, replicas, variables))
 
     async def settled(self, timeout: float = 10.0) -> None:
         """Wait until Envoy works by what the API server holds now.
@@ -181,10 +195,12 @@ class Lab:
 
     async def observed(self, timeout: float = 20.0) -> None:
         """Wait until Prometheus can tell a rate of the load from both client pods: two scrapes of each."""
-        query = f'min_over_time(istio_requests_total{{destination_service_name="{self.service}"}}[5m] offset 1s)'
+        query = "min_over_time(istio_requests_total[5m] offset 1s)"
+        wanted = {(service, pod) for service in self.services for pod in CLIENTS.values()}
         async with asyncio.timeout(timeout):
             while self.prometheus is not None:
-                if len({row["metric"]["pod"] for row in await self.prometheus.query(query)}) == len(CLIENTS):
+                rows = [row["metric"] for row in await self.prometheus.query(query)]
+                if wanted <= {(row["destination_service_name"], row["pod"]) for row in rows}:
                     return
                 await asyncio.sleep(0.2)
 
@@ -225,8 +241,8 @@ class Lab:
         if self.controller is not None:
             await self.controller.stop(0 if kill else 10)
 
-    async def chaos(self, version: str | None = None, **wish: object) -> int:
-        """Make the pods of a version (None: of every version, a shared outage) behave otherwise.
+    async def chaos(self, version: str | None = None, *, service: str | None = None, **wish: object) -> int:
+        """Make the pods of a version and service (None: of every one, a shared outage) behave otherwise.
 
         `wish` is what `app` takes at /chaos, such as error_rate=0.5, for_seconds=10.  Returns how many pods were told;
         raises httpx.HTTPStatusError if one refuses.
@@ -234,7 +250,9 @@ class Lab:
         addresses = [
             pod["metadata"]["annotations"][ADDRESS_ANNOTATION]
             for pod in self.state.pods.objects.values()
-            if version in {None, pod["metadata"]["labels"].get("version")} and serves(pod)
+            if version in {None, pod["metadata"]["labels"].get("version")}
+            and service in {None, pod["metadata"]["labels"].get("app")}
+            and serves(pod)
         ]
         answers = await asyncio.gather(
             *(self._http.post(f"http://{address}/chaos", json=wish) for address in addresses)
@@ -269,7 +287,9 @@ class Lab:
             self._stack.push_async_callback(self._leave)
         await self._start_mesh()
         await self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "meshshift-system"}})
-        await self.apply(*map(as_kubectl_would, read_documents(manifests)))
+        documents = read_documents(manifests)
+        copies = [copy for other in self.services[1:] for copy in renamed(documents, self.service, other)]
+        await self.apply(*map(as_kubectl_would, [*documents, *copies]))
         await self.wait_ready()
         await self._start_load()
 

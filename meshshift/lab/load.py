@@ -33,12 +33,16 @@ _DRAIN_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """A kind of client: its share of the requests (relative to the other cohorts) and what its requests say."""
+    """A kind of client: its share of the requests (relative to the other cohorts) and what its requests say.
+
+    `host` is what it calls the service; empty: as the load as a whole does.
+    """
 
     name: str = "everyone"
     share: float = 1.0
     headers: Mapping[str, str] = field(default_factory=dict)
     path: str = "/"
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Response:
 
     `time` is when it was due (unix seconds), `lag` how much later it was sent, `latency` from then to the answer (both
     in seconds).  `status` is 0 if the connection failed, and `error` says how.  `version` and `pod` are the sample
-    app's own words, empty if the answer is not from it.
+    app's own words, empty if the answer is not from it.  `host` is whom the request was for.
     """
 
     time: float
@@ -58,6 +62,7 @@ class Response:
     lag: float
     cohort: str
     error: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,20 @@ class Summary:
         return sum(count for status, count in self.by_status.items() if status == 0 or status >= 500)
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """What a cohort's requests are: the same bytes each time."""
+
+    cohort: str
+    host: str
+    head: bytes
+
+
 @dataclass(slots=True)
 class _Pending:
     due: float
     sent: float
-    cohort: Cohort
+    client: _Client
 
 
 class Load:
@@ -111,9 +125,8 @@ class Load:
         self.total = 0
         self.listeners: list[Callable[[Response], None]] = []
         self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._cohorts = tuple(cohorts)
+        self._clients = [_client(host, cohort) for cohort in cohorts]
         self._cumulative = [sum(one.share for one in cohorts[: index + 1]) for index in range(len(cohorts))]
-        self._heads = {one.name: _request_head(host, one) for one in cohorts}
         self._sources = tuple(sources)
         self._limit = connections
         self._record = record
@@ -122,7 +135,7 @@ class Load:
         self._idle: deque[Connection[_Pending]] = deque()
         self._open = 0
         self._opened = 0
-        self._waiting: deque[tuple[float, Cohort]] = deque()
+        self._waiting: deque[tuple[float, _Client]] = deque()
         self._in_flight = 0
         self._changed = asyncio.Event()
         # The wall clock may be set while the load runs; answers must not take negative time.
@@ -191,18 +204,18 @@ class Load:
             for index in range(count):
                 self._dispatch(wall - (count - 1 - index) * spacing, self._draw())
 
-    def _draw(self) -> Cohort:
-        if len(self._cohorts) == 1:
-            return self._cohorts[0]
-        return self._chance.choices(self._cohorts, cum_weights=self._cumulative)[0]
+    def _draw(self) -> _Client:
+        if len(self._clients) == 1:
+            return self._clients[0]
+        return self._chance.choices(self._clients, cum_weights=self._cumulative)[0]
 
-    def _dispatch(self, due: float, cohort: Cohort) -> None:
+    def _dispatch(self, due: float, client: _Client) -> None:
         self._in_flight += 1
         if self._idle:
             # Oldest first: all connections, and so both source addresses, carry the same traffic.
-            self._idle.popleft().send(_Pending(due, self._now(), cohort), self._heads[cohort.name])
+            self._idle.popleft().send(_Pending(due, self._now(), client), client.head)
             return
-        self._waiting.append((due, cohort))
+        self._waiting.append((due, client))
         self._open_another()
 
     def _open_another(self) -> None:
@@ -222,14 +235,14 @@ class Load:
         except OSError as error:
             self._open -= 1
             if self._waiting:
-                due, cohort = self._waiting.popleft()
-                self.finish(_Pending(due, self._now(), cohort), 0, "", "", f"connect: {_reason(error)}")
+                due, client = self._waiting.popleft()
+                self.finish(_Pending(due, self._now(), client), 0, "", "", f"connect: {_reason(error)}")
 
     def available(self, connection: Connection[_Pending]) -> None:
         """A connection became free: it takes the request that waits longest."""
         if self._waiting:
-            due, cohort = self._waiting.popleft()
-            connection.send(_Pending(due, self._now(), cohort), self._heads[cohort.name])
+            due, client = self._waiting.popleft()
+            connection.send(_Pending(due, self._now(), client), client.head)
         else:
             self._idle.append(connection)
 
@@ -243,10 +256,8 @@ class Load:
 
     def finish(self, pending: _Pending, status: int, version: str, pod: str, error: str = "") -> None:
         """Keep one answer."""
-        latency = self._now() - pending.sent
-        response = Response(
-            pending.due, status, version, pod, latency, pending.sent - pending.due, pending.cohort.name, error
-        )
+        latency, lag, client = self._now() - pending.sent, pending.sent - pending.due, pending.client
+        response = Response(pending.due, status, version, pod, latency, lag, client.cohort, error, client.host)
         self.total += 1
         self._in_flight -= 1
         self.responses.append(response)
@@ -280,7 +291,8 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
-def _request_head(host: str, cohort: Cohort) -> bytes:
+def _client(default_host: str, cohort: Cohort) -> _Client:
+    host = cohort.host or default_host
     headers = {"host": host, "user-agent": "meshshift-lab-load", **cohort.headers}
     lines = [f"GET {cohort.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return _Client(cohort.name, host, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Document = dict[str, Any]
 
@@ -34,6 +37,12 @@ def read_documents(directory: Path) -> list[Document]:
     order = {"Namespace": 0, "CustomResourceDefinition": 1}
     wanted = [document for document in found if document["kind"] != "TrafficShift"]
     return sorted(wanted, key=lambda document: order.get(document["kind"], 2))
+
+
+def renamed(documents: Iterable[Document], service: str, other: str) -> list[Document]:
+    """What makes up `service` in the documents (Service, workloads, traffic rules), once more under another name."""
+    own = (one for one in documents if one["metadata"]["name"].partition("-")[0] == service)
+    return [json.loads(json.dumps(one).replace(service, other)) for one in own]
 
 
 def as_kubectl_would(document: Document) -> Document:

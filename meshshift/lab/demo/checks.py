@@ -52,11 +52,26 @@ def _of(course: Course) -> Iterator[Check]:
         blamed = f"{expected.blames} proven worse" in (status.message or "")
         seen = "proven worse" if blamed else status.message or "no message"
         yield Check(f"{act.title} is {ending} because of {expected.blames}", blamed, seen)
+    if expected.first:
+        yield from _of_first(course)
+    if course.put_in:
+        seen = f"{', '.join(course.put_in)}; left: {', '.join(course.left) or 'nothing'}"
+        yield Check(f"{act.title} leaves no header route and no mirror behind", not course.left, seen)
     if expected.peak < 100:
-        claim = f"{act.canary.name} never has more than {expected.peak}% of the traffic"
+        claim = f"{act.who} never has {f'more than {expected.peak}%' if expected.peak else 'any'} of the traffic"
         yield Check(claim, course.peak <= expected.peak, f"at most {course.peak}%")
     if act.outage is not None:
         yield from _of_outage(course)
+
+
+def _of_first(course: Course) -> Iterator[Check]:
+    """The cohort alone meets the canary, until that was meant to have weight."""
+    who, first = course.act.who, course.act.expected.first
+    met = {cohort: count for (cohort, version), count in course.unweighted.met.items() if version == who and count}
+    seen = f"{met.get(first, 0):,} of their requests"
+    yield Check(f"{first} meet {who} before it has any weight", met.get(first, 0) > 0, seen)
+    others = sum(count for cohort, count in met.items() if cohort != first)
+    yield Check(f"until then nobody else meets {who}", not others, f"{others:,} of other requests")
 
 
 def _of_outage(course: Course) -> Iterator[Check]:

@@ -28,12 +28,20 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One act as it went: `outage` is the stretch without telemetry, in seconds since the shift was applied."""
+    """One act as it went.
+
+    `traffic`: while it was played, and `unweighted` only until the canary was meant to have weight.  `outage`: the
+    stretch without telemetry, in seconds since the shift was applied.  `put_in`: routes and mirrors
+    that the controller put into the VirtualService, and `left` those of them that were there at the end.
+    """
 
     act: Act
     sights: tuple[Sight, ...] = ()
     traffic: Traffic = NO_TRAFFIC
     outage: tuple[float, float] | None = None
+    unweighted: Traffic = NO_TRAFFIC
+    put_in: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def last(self) -> StatusModel:

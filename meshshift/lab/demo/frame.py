@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from meshshift.lab.demo.tally import NO_TRAFFIC, Traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from meshshift.api.status import HistoryEntry, StatusModel
     from meshshift.lab.demo.story import Act
 
@@ -45,8 +47,8 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """Tell something that stays on the screen."""
 
-    def show(self, frame: Frame) -> None:
-        """Tell how things are; called often."""
+    def show(self, frames: Sequence[Frame]) -> None:
+        """Tell how things are, one frame for each shift that is under way; called often."""
 
     def finish(self) -> None:
         """What was shown last stays; the next thing shown begins anew."""
@@ -56,6 +58,12 @@ def clock(seconds: float) -> str:
     """Minutes and seconds: `1:05`."""
     whole = int(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: `a, b and c`."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def load_line(frame: Frame) -> str:

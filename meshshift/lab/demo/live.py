@@ -11,9 +11,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from meshshift.lab.demo.group_view import group_screen
 from meshshift.lab.demo.view import screen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from meshshift.lab.demo.frame import Frame
 
 
@@ -31,13 +34,15 @@ class LiveScreen:
         styled.highlight_regex(r"FAILED.*", "bold red")
         self._console.print(styled, soft_wrap=True)
 
-    def show(self, frame: Frame) -> None:
+    def show(self, frames: Sequence[Frame]) -> None:
         """Redraw."""
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
             self._live.start()
         width, height = self._console.size
-        self._live.update(screen(frame, width, height - 1), refresh=True)
+        several = len(frames) > 1
+        shown = group_screen(frames, width, height - 1) if several else screen(frames[0], width, height - 1)
+        self._live.update(shown, refresh=True)
 
     def finish(self) -> None:
         """Leave the last screen standing."""

@@ -21,8 +21,9 @@ from kubernetes.aio.config import ConfigException
 
 from meshshift.engine.failures import ApiFailure
 from meshshift.lab.children import free_port
+from meshshift.lab.demo.frame import listed
 from meshshift.lab.demo.stage import Stage, StageError
-from meshshift.lab.demo.story import NAME, NAMESPACE
+from meshshift.lab.demo.story import NAME, NAMESPACE, Scenario
 from meshshift.lab.demo.summary import summary
 from meshshift.lab.envoy.proxy import EnvoyError
 from meshshift.lab.guest import InhabitedClusterError
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshshift.lab.demo.frame import Display
-    from meshshift.lab.demo.story import Scenario
     from meshshift.lab.guest import Belonging
 
 FAILURES = (ApiFailure, ConfigException, EnvoyError, InhabitedClusterError, OSError, PrometheusError, StageError)
@@ -83,8 +83,17 @@ async def run(wish: Wish, display: Display) -> int:
 async def _perform(wish: Wish, display: Display, directory: Path, stopping: _Stopping) -> int:
     started = time.monotonic()
     own = "" if wish.kubeconfig else "the API server, "
-    display.say(f"starting {own}Envoy, Prometheus, two pods of reviews v1 and the controller")
-    mesh = Lab(directory=directory, kubeconfig=wish.kubeconfig, allow_nodes=wish.allow_nodes, rate=wish.rate)
+    scenario = wish.scenario or Scenario("none", "")
+    pods = f"two pods {'each ' if scenario.services[1:] else ''}of {listed(scenario.services)} v1"
+    display.say(f"starting {own}Envoy, Prometheus, {pods} and the controller")
+    mesh = Lab(
+        directory=directory,
+        kubeconfig=wish.kubeconfig,
+        allow_nodes=wish.allow_nodes,
+        rate=wish.rate,
+        others=scenario.services[1:],
+        cohorts=scenario.clients,
+    )
     try:
         return await _live_in(mesh, wish, display, stopping, started)
     finally:
@@ -102,7 +111,8 @@ async def _live_in(mesh: Lab, wish: Wish, display: Display, stopping: _Stopping,
             log_format="text",
             log_level="debug" if wish.verbose else "info",
         )
-        display.say(f"ready after {time.monotonic() - started:.1f} s; {wish.rate:g} requests/s to reviews")
+        names = listed(lab.services)
+        display.say(f"ready after {time.monotonic() - started:.1f} s; {wish.rate:g} requests/s to {names}")
         status = await _play(wish.scenario, lab, display) if wish.scenario else 0
         if wish.keep:
             display.say(_directions(lab, port))
@@ -111,8 +121,8 @@ async def _live_in(mesh: Lab, wish: Wish, display: Display, stopping: _Stopping,
 
 
 async def _play(scenario: Scenario, lab: Lab, display: Display) -> int:
-    async with Stage(lab, display) as stage:
-        courses, total, checks = await stage.play(scenario)
+    async with Stage(lab, display, scenario) as stage:
+        courses, total, checks = await stage.play()
     display.say("\n" + summary(courses, total, checks))
     return 0 if all(check.holds for check in checks) else 1
 

@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING, Self
 import httpx
 
 from meshshift.adapters.kube import TRAFFIC_SHIFTS
-from meshshift.api.status import StatusModel
 from meshshift.lab.demo.checks import check
-from meshshift.lab.demo.course import Course, Sight
-from meshshift.lab.demo.frame import Frame
-from meshshift.lab.demo.story import NAME, NAMESPACE, command, document
+from meshshift.lab.demo.frame import listed
+from meshshift.lab.demo.record import Record
+from meshshift.lab.demo.story import NAMESPACE, command, document
 from meshshift.lab.demo.tally import Tally
-from meshshift.lab.watching import Watched, key_of
+from meshshift.lab.watching import Watched
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from meshshift.adapters.kube import Document
-    from meshshift.api.status import HistoryEntry
     from meshshift.lab.demo.checks import Check
+    from meshshift.lab.demo.course import Course
     from meshshift.lab.demo.frame import Display
-    from meshshift.lab.demo.story import Act, Outage, Scenario
+    from meshshift.lab.demo.story import Act, Scenario
     from meshshift.lab.demo.tally import Traffic
     from meshshift.lab.lab import Lab
 
@@ -46,68 +47,89 @@ class StageError(RuntimeError):
 
 
 class Stage:
-    """One scenario on one lab; an async context manager that watches the shift while it is open."""
+    """One scenario on one lab; an async context manager that watches the shifts while it is open."""
 
-    def __init__(self, lab: Lab, display: Display) -> None:
+    def __init__(self, lab: Lab, display: Display, scenario: Scenario) -> None:
         self._lab = lab
         self._display = display
-        self._tally = Tally(lab.load, lab.access_log)
+        self._scenario = scenario
+        self._tally = Tally(lab.load, lab.access_log, several=len(scenario.services) > 1)
         self._watched = Watched(lab.client, TRAFFIC_SHIFTS)
-        self._sights: list[Sight] = []
-        self._began = time.time()
-        self._generation = 0
-        self._aside = ""
-        self._outage: tuple[float, float] | None = None
-        self._earlier: tuple[HistoryEntry, ...] = ()
+        self._records: dict[str, Record] = {}
         self._recent: deque[tuple[float, int]] = deque()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._watched)
-        if (NAMESPACE, NAME) in self._watched.objects:
-            await self._stack.aclose()
-            raise StageError(
-                f"trafficshift {NAMESPACE}/{NAME} exists already: the scenario needs a cluster without it; delete it "
-                "while a controller runs"
-            )
-        self._watched.listen(self._saw)
+        for name in self._scenario.services:
+            if (NAMESPACE, name) in self._watched.objects:
+                await self._stack.aclose()
+                raise StageError(
+                    f"trafficshift {NAMESPACE}/{name} exists already: the scenario needs a cluster without it; delete "
+                    "it while a controller runs"
+                )
+        self._watched.listen(self._saw_shift)
+        self._lab.state.virtual_services.listen(self._saw_virtual_service)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def play(self, scenario: Scenario) -> tuple[tuple[Course, ...], Traffic, tuple[Check, ...]]:
+    async def play(self) -> tuple[tuple[Course, ...], Traffic, tuple[Check, ...]]:
         """Play all acts; returns what was seen of each, all requests, and the verdict."""
         courses: list[Course] = []
         await self._await_telemetry()
-        for act in scenario.acts:
-            courses.append(await self._act(act, len(courses) + 1, len(scenario.acts)))
-            if courses[-1].last.phase is not act.expected.phase:
+        for number, scene in enumerate(self._scenario.scenes, 1):
+            courses += await self._play(scene, number)
+            if any(course.last.phase is not course.act.expected.phase for course in courses):
                 break
         total = await self._drained()
-        return tuple(courses), total, check(scenario, courses, total)
+        return tuple(courses), total, check(self._scenario, courses, total)
 
-    async def _act(self, act: Act, number: int, of: int) -> Course:
-        await self._deploy(act)
-        self._display.say(f"\n{act.promise}\n\n{command(act, first=number == 1)}\n")
-        before = self._tally.now()
-        self._earlier = self._sights[-1].status.history if self._sights else ()
-        self._sights, self._outage, self._generation, self._began = [], None, 0, time.time()
-        stored = await self._lab.client.apply(document(act))
-        self._generation = stored["metadata"]["generation"]
-        for shift in tuple(self._watched.objects.values()):
-            self._saw(shift, exists=True)
-        mischief = asyncio.create_task(self._mischief(act.outage), name="mischief")
+    async def _play(self, scene: Sequence[Act], number: int) -> list[Course]:
+        """Play the acts of a scene side by side."""
+        await self._deploy(scene)
+        self._display.say(f"\n{scene[0].promise}\n\n{self._words(scene)}\n")
+        for act in scene:
+            await self._apply(act, number)
+        records = [self._records[act.service] for act in scene]
+        mischief = asyncio.gather(*(self._mischief(record) for record in records))
         try:
-            while self._elapsed < act.timeout and not self._course(act, before).ended:
+            while any(record.elapsed < record.act.timeout and not record.course().ended for record in records):
                 self._check_alive(mischief)
-                self._display.show(self._frame(act, number, of))
+                self._show(records)
                 await asyncio.sleep(_REFRESH)
-            self._display.show(self._frame(act, number, of))
+            self._show(records)
         finally:
             mischief.cancel()
             self._display.finish()
-        return self._course(act, before)
+        return [record.course() for record in records]
+
+    def _words(self, scene: Sequence[Act]) -> str:
+        """What a person would type to start the scene."""
+        first, *others = scene
+        before = self._records.get(first.service)
+        shown = command(first, before.act if before else None)
+        if not others:
+            return shown
+        likewise = listed([f"{act.service} ({act.stable} → {act.canary.name})" for act in others])
+        return f"{shown}\n\nand likewise for {likewise}, in the same group"
+
+    async def _apply(self, act: Act, number: int) -> None:
+        record = Record(act, number, self._tally, self._records.get(act.service))
+        self._records[act.service] = record
+        stored = await self._lab.client.apply(document(act))
+        record.applied(stored["metadata"]["generation"])
+        for shift in tuple(self._watched.objects.values()):
+            record.saw_shift(shift, exists=True)
+
+    def _saw_shift(self, shift: Document, exists: bool) -> None:
+        for record in self._records.values():
+            record.saw_shift(shift, exists)
+
+    def _saw_virtual_service(self, virtual_service: Document, exists: bool) -> None:
+        for record in self._records.values():
+            record.saw_virtual_service(virtual_service, exists)
 
     async def _await_telemetry(self) -> None:
         """Begin where a cluster is that has been up for a while: with a service that Prometheus knows."""
@@ -121,30 +143,35 @@ class Stage:
                         return
                 await asyncio.sleep(_REFRESH)
 
-    async def _deploy(self, act: Act) -> None:
-        version = act.canary
-        self._display.say(f"\ndeploying {NAME} {version.name} ({version.words})")
-        await self._lab.deploy(
-            version.name,
-            error_rate=version.error_rate,
-            latency_ms=version.latency_ms,
-            latency_p99_ms=version.latency_p99_ms,
-        )
-        await self._lab.wait_ready(f"{NAME}-{version.name}")
+    async def _deploy(self, scene: Sequence[Act]) -> None:
+        told = ", ".join(f"{act.service} {act.canary.name} ({act.canary.words})" for act in scene)
+        self._display.say(f"\ndeploying {told}")
+        for act in scene:
+            version = act.canary
+            await self._lab.deploy(
+                version.name,
+                service=act.service,
+                error_rate=version.error_rate,
+                latency_ms=version.latency_ms,
+                latency_p99_ms=version.latency_p99_ms,
+            )
+        await self._lab.wait_ready(*(f"{act.service}-{act.canary.name}" for act in scene))
 
-    async def _mischief(self, outage: Outage | None) -> None:
+    async def _mischief(self, record: Record) -> None:
+        outage = record.act.outage
         if outage is None or self._lab.prometheus is None:
             return
-        await self._watched.until(lambda: self._weight >= outage.at_weight)
-        started = self._elapsed
+        await self._watched.until(lambda: record.weight >= outage.at_weight)
+        started = record.elapsed
         self._lab.prometheus.freeze()
         try:
-            while self._elapsed - started < outage.seconds:
-                self._outage = (started, self._elapsed)
-                self._aside = f"the scenario froze Prometheus {self._elapsed - started:.0f} s ago: it answers nothing"
+            while record.elapsed - started < outage.seconds:
+                record.outage = (started, record.elapsed)
+                since = record.elapsed - started
+                record.aside = f"the scenario froze Prometheus {since:.0f} s ago: it answers nothing"
                 await asyncio.sleep(_REFRESH)
         finally:
-            self._aside = ""
+            record.aside = ""
             self._lab.prometheus.thaw()
 
     async def _drained(self) -> Traffic:
@@ -161,46 +188,16 @@ class Stage:
         self._lab.load.rate = rate
         return self._tally.now()
 
-    @property
-    def _elapsed(self) -> float:
-        return time.time() - self._began
-
-    @property
-    def _weight(self) -> int:
-        weights = self._sights[-1].status.weights if self._sights else None
-        return weights.desired if weights else 0
-
-    def _course(self, act: Act, before: Traffic) -> Course:
-        return Course(act, tuple(self._sights), self._tally.now().since(before), self._outage)
-
-    def _saw(self, shift: Document, exists: bool) -> None:
-        if not exists or key_of(shift) != (NAMESPACE, NAME):
-            return
-        status = StatusModel.from_wire(shift.get("status"))
-        if self._generation and status.observed_generation == self._generation:
-            self._sights.append(Sight(self._elapsed, status))
-
-    def _check_alive(self, mischief: asyncio.Task[None]) -> None:
+    def _check_alive(self, mischief: asyncio.Future[list[None]]) -> None:
         controller = self._lab.controller
         if controller is not None and not controller.running:
             raise StageError(f"the controller ended in the middle of the scenario\n{controller.last_words()}")
         if mischief.done() and not mischief.cancelled():
             mischief.result()
 
-    def _frame(self, act: Act, number: int, of: int) -> Frame:
-        traffic = self._tally.now()
-        return Frame(
-            act,
-            number,
-            of,
-            self._began,
-            self._elapsed,
-            Course(act, tuple(self._sights[-1:])).last,
-            traffic,
-            self._per_second(traffic),
-            self._aside,
-            self._earlier,
-        )
+    def _show(self, records: Sequence[Record]) -> None:
+        of, rate = len(self._scenario.scenes), self._per_second(self._tally.now())
+        self._display.show([record.frame(of, rate) for record in records])
 
     def _per_second(self, traffic: Traffic) -> float:
         now = time.monotonic()

@@ -7,11 +7,14 @@ person reads as the story decide whether the program exits with 0.  Nothing here
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from meshshift.lab.load import Cohort
 
 if TYPE_CHECKING:
     from meshshift.core.run import Phase
@@ -56,7 +59,8 @@ class Expectation:
 
     `phase`, `reason`: how it ends.  `blames`: the indicator that the final message starts with, if any.  `peak`: the
     most weight, in percent, that the canary may ever have had.  `held`: for how many seconds of the outage, at least,
-    the weight must not move.  `said`: the reasons of which one must have been shown during the outage.
+    the weight must not move.  `said`: the reasons of which one must have been shown during the outage.  `first`: the
+    cohort of clients that must meet the canary while it has no weight yet, when nobody else may.
     """
 
     phase: Phase
@@ -65,13 +69,16 @@ class Expectation:
     peak: int = 100
     held: float = 0.0
     said: frozenset[str] = frozenset()
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """One shift: from the subset `stable` to `canary`; `promise` tells a person what is going to happen.
 
-    `strategy` is its YAML below `spec.strategy`, and `weights` are the canary's weights before 100 % by it.
+    `strategy` is its YAML below `spec.strategy`, and `weights` are the canary's weights before 100 % by it; `more` is
+    the YAML of further fields of its spec.  `group` is its `spec.group`: acts of one group are shifts of several
+    services that begin at once.
     """
 
     stable: str
@@ -82,37 +89,67 @@ class Act:
     timeout: float = 150.0
     weights: tuple[int, ...] = STEPS
     strategy: str = CANARY
+    more: str = ""
+    service: str = NAME
+    group: str = ""
 
     @property
     def title(self) -> str:
-        """The move in two words."""
-        return f"{self.stable} → {self.canary.name}"
+        """The move in two words; in three, if there are others beside it."""
+        return f"{self.of}{self.stable} → {self.canary.name}"
+
+    @property
+    def who(self) -> str:
+        """The version under test, as it is called in sentences and counts (`Traffic.answered`)."""
+        return f"{self.of}{self.canary.name}"
+
+    @property
+    def of(self) -> str:
+        """The service in front of a version's name, where there are several."""
+        return f"{self.service} " if self.group else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Acts that follow each other on the same mesh, each only if the one before ended as expected."""
+    """Acts that follow each other on the same mesh, each only if the one before ended as expected.
+
+    `clients` are the cohorts that the load is made of.
+    """
 
     name: str
     title: str
     acts: tuple[Act, ...] = ()
+    clients: tuple[Cohort, ...] = (Cohort(),)
+
+    @property
+    def scenes(self) -> tuple[tuple[Act, ...], ...]:
+        """The acts, those together that begin at once."""
+        numbered = groupby(enumerate(self.acts), lambda each: each[1].group or each[0])
+        return tuple(tuple(act for _, act in scene) for _, scene in numbered)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """All services that are shifted, `NAME` first: it is always there."""
+        return tuple(dict.fromkeys([NAME, *(act.service for act in self.acts)]))
 
 
 def manifest(act: Act) -> str:
     """The TrafficShift of an act, as a person would write it: this text is both shown and applied."""
     strategy = indent(act.strategy, " " * 4)
+    group = f"  group: {{name: {act.group}}}\n" if act.group else ""
+    more = indent(act.more.rstrip() + "\n", " " * 2) if act.more else ""
     return f"""\
 apiVersion: meshshift.io/v1alpha1
 kind: TrafficShift
-metadata: {{name: {NAME}, namespace: {NAMESPACE}}}
+metadata: {{name: {act.service}, namespace: {NAMESPACE}}}
 spec:
-  service: {NAME}
+  service: {act.service}
   stable: {{subset: {act.stable}}}
   canary: {{subset: {act.canary.name}}}
   strategy:
 {strategy}
   analysis: {{interval: 2s, warmup: 2s}}
-"""
+{more}{group}"""
 
 
 def document(act: Act) -> dict[str, Any]:
@@ -121,9 +158,12 @@ def document(act: Act) -> dict[str, Any]:
     return parsed
 
 
-def command(act: Act, *, first: bool) -> str:
-    """What a person would type to start this act: the whole object at first, later only who is shifted."""
-    if first:
+def command(act: Act, after: Act | None = None) -> str:
+    """What a person would type to start this act: the whole object, or only who is shifted if that is all that changes.
+
+    `after` is the act before it.
+    """
+    if after is None or manifest(replace(after, stable=act.stable, canary=act.canary)) != manifest(act):
         return f"kubectl apply -f - <<EOF\n{manifest(act)}EOF"
     change = json.dumps({"spec": {"stable": {"subset": act.stable}, "canary": {"subset": act.canary.name}}})
-    return f"kubectl -n {NAMESPACE} patch trafficshift {NAME} --type merge -p '{change}'"
+    return f"kubectl -n {NAMESPACE} patch trafficshift {act.service} --type merge -p '{change}'"

@@ -30,26 +30,25 @@ def _shifts(courses: Sequence[Course]) -> Iterator[str]:
         phase = course.last.phase
         ending = ENDINGS.get(phase, "not over") if phase else "never begun"
         decided = f"decided after {course.decided_at:.0f} s" if course.decided_at is not None else "undecided"
-        peak = "" if phase is Phase.SUCCEEDED else f"; {course.act.canary.name} had at most {course.peak}%"
+        peak = "" if phase is Phase.SUCCEEDED else f"; {course.act.who} had at most {course.peak}%"
         yield f"  {course.act.title}  {ending.upper()}, {decided}{peak}"
         yield from _wrap(course.last.message or "no message", " " * 11)
 
 
 def _requests(courses: Sequence[Course], total: Traffic) -> Iterator[str]:
     yield "REQUESTS"
-    yield _row("sent", total.sent)
     versions = ", ".join(f"{name} {count:,}" for name, count in sorted(total.failed.items())) or "none"
-    yield _row("errors of the app itself", total.failed_by_app, versions)
+    rows = [("sent", total.sent, ""), ("errors of the app itself", total.failed_by_app, versions)]
     for course in courses:
         if course.last.phase is Phase.ROLLED_BACK:
-            name = course.act.canary.name
+            name = course.act.who
             failed, of = course.traffic.failed.get(name, 0), course.traffic.answered.get(name, 0)
-            yield _row(f"… of {name} until rolled back", failed, f"of {of:,} that it answered")
-    yield _row("failed because of shifting", total.lost, "no route, endpoint or connection")
-
-
-def _row(what: str, count: int, remark: str = "") -> str:
-    return f"  {what:<28} {count:>9,}" + (f"   ({remark})" if remark else "")
+            rows.append((f"… of {name} until rolled back", failed, f"of {of:,} that it answered"))
+    rows.append(("failed because of shifting", total.lost, "no route, endpoint or connection"))
+    longest = max(28, *(len(what) for what, _, _ in rows))
+    for what, count, remark in rows:
+        told = f"   ({remark})" if remark else ""
+        yield from _wrap(f"{what:<{longest}} {count:>9,}{told}", "  ", " " * (longest + 16))
 
 
 def _claims(checks: Sequence[Check]) -> Iterator[str]:

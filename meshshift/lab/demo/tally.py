@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from meshshift.lab.access_log import ROUTING_FLAGS
 
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from meshshift.lab.load import Load, Response
 
 _CLIENT_LEFT = "DC"
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """Requests of a stretch of time.
 
-    By the client: `sent` (answered or given up), `answered` and `failed` (5xx) by the version that answered,
-    `unanswered` (the connection failed), `foreign` (answered by something else than the app).  By Envoy: `logged`,
-    `misrouted` by flag (NC, NR, UH), `broken` (any other failure that is not the app's answer).
+    By the client: `sent` (answered or given up), `answered` and `failed` (5xx) by the version that answered
+    (`Act.who`), `unanswered` (the connection failed), `foreign` (answered by something else than the app), `met`
+    (answered, by the cohort that asked and the version).  By Envoy: `logged`, `misrouted` by flag (NC, NR, UH),
+    `broken` (any other failure that is not the app's answer).
     """
 
     sent: int = 0
@@ -40,6 +42,7 @@ class Traffic:
     logged: int = 0
     misrouted: Mapping[str, int] = field(default_factory=dict)
     broken: int = 0
+    met: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def failed_by_app(self) -> int:
@@ -77,6 +80,7 @@ class Traffic:
             self.logged - earlier.logged,
             _difference(self.misrouted, earlier.misrouted),
             self.broken - earlier.broken,
+            _difference(self.met, earlier.met),
         )
 
 
@@ -84,10 +88,15 @@ NO_TRAFFIC = Traffic()
 
 
 class Tally:
-    """Counts a load's answers from its first one on."""
+    """Counts a load's answers from its first one on.
 
-    def __init__(self, load: Load, access_log: AccessLog) -> None:
+    With `several` services a version goes by its service's name and its own.
+    """
+
+    def __init__(self, load: Load, access_log: AccessLog, *, several: bool = False) -> None:
         self._access_log = access_log
+        self._several = several
+        self._met: Counter[tuple[str, str]] = Counter()
         self._answered: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._sent = self._unanswered = self._foreign = 0
@@ -107,6 +116,7 @@ class Tally:
             self._access_log.total,
             self._access_log.mistaken(),
             broken,
+            dict(self._met),
         )
 
     def _take(self, response: Response) -> None:
@@ -116,9 +126,12 @@ class Tally:
         elif not response.version:
             self._foreign += 1
         else:
-            self._answered[response.version] += 1
+            service = response.host.partition(".")[0]
+            who = f"{service} {response.version}" if self._several else response.version
+            self._answered[who] += 1
+            self._met[response.cohort, who] += 1
             if response.status >= 500:
-                self._failed[response.version] += 1
+                self._failed[who] += 1
 
 
 def _is_broken(code: int, flags: str, subset: str) -> bool:
@@ -127,5 +140,5 @@ def _is_broken(code: int, flags: str, subset: str) -> bool:
     return bool(present) and not present & ROUTING_FLAGS and (code == 0 or code >= 500)
 
 
-def _difference(later: Mapping[str, int], earlier: Mapping[str, int]) -> dict[str, int]:
+def _difference(later: Mapping[Key, int], earlier: Mapping[Key, int]) -> dict[Key, int]:
     return {key: count - earlier.get(key, 0) for key, count in later.items()}

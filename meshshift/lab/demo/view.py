@@ -13,26 +13,15 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from meshshift.core.run import Phase
-from meshshift.lab.demo.frame import clock
-from meshshift.lab.demo.story import NAME
+from meshshift.lab.demo.drawing import WIDEST, bar, header, joined, past, rule, share, situation, traffic_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from meshshift.api.status import EvidenceStatus
     from meshshift.lab.demo.frame import Frame
 
-WIDEST = 110
-_COLOURS = {
-    Phase.SUCCEEDED: "bold green",
-    Phase.PROMOTING: "bold green",
-    Phase.ROLLING_BACK: "bold red",
-    Phase.ROLLED_BACK: "bold red",
-    Phase.FAILED: "bold red",
-    Phase.PAUSED: "bold yellow",
-}
 _BACK = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
-_HOLDING = ("TelemetryUnavailable", "TelemetryStale", "TelemetryUnusable", "NoTraffic")
 _CALM = 1 / 3
 """An alarm above a third of its bar, in logarithms, keeps the canary from getting more traffic."""
 
@@ -41,29 +30,16 @@ def screen(frame: Frame, width: int, height: int) -> Text:
     """The frame as at most `height` lines of `width` columns (80 or more of each are used well)."""
     columns = min(width, WIDEST)
     top = [*_header(frame, columns), *_weights(frame, columns), *_evidence(frame, columns)]
-    bottom = [_rule("traffic", columns), _traffic(frame)]
+    bottom = [rule("traffic", columns), traffic_line(frame)]
     room = height - len(top) - len(bottom) - 1
-    past = [_rule("what happened", columns), *_past(frame, columns, room)] if room > 0 else []
-    lines = [*top, *past, *bottom]
-    for line in lines:
-        line.truncate(columns, overflow="ellipsis")
-    return Text("\n").join(lines)
+    told = [rule("what happened", columns), *past(frame.turns(), columns, room)] if room > 0 else []
+    return joined([*top, *told, *bottom], columns)
 
 
 def _header(frame: Frame, columns: int) -> list[Text]:
-    status = frame.status
-    title = f" {NAME}: {frame.act.title} ({frame.act.canary.words})"
-    place = f"shift {frame.number} of {frame.of}   {clock(frame.elapsed)} "
-    phase = str(status.phase or "Pending")
-    colour = _COLOURS.get(status.phase, "bold cyan") if status.phase else "bold cyan"
-    colour = "bold yellow" if status.reason in _HOLDING else colour
-    message = status.message or "waiting for the controller"
-    first, *rest = _wrap(message, columns - 16)
-    words = [Text.assemble((f" {phase:<12}  ", colour), first), *(Text(" " * 15 + line) for line in rest[:2])]
-    words += [Text("")] * (2 - len(words))
+    title = f" {frame.act.service}: {frame.act.title} ({frame.act.canary.words})"
     aside = [Text(f" !! {frame.aside}", style="bold black on yellow")] if frame.aside else []
-    head = f"{title:<{columns - len(place)}.{columns - len(place)}}{place}"
-    return [Text(head, style="bold reverse"), *words, *aside]
+    return [header(title, frame, columns), *situation(frame.status, columns, 3), *aside]
 
 
 def _weights(frame: Frame, columns: int) -> list[Text]:
@@ -73,18 +49,12 @@ def _weights(frame: Frame, columns: int) -> list[Text]:
     desired = None if weights is None else float(weights.desired)
     observed, measured = (weights.observed, weights.measured) if weights else (None, None)
     return [
-        _rule(f"share of the traffic that {canary} gets", columns),
+        rule(f"share of the traffic that {canary} gets", columns),
         _steps(frame),
-        _share("asked for", desired, length),
-        _share("in the mesh", observed, length),
-        _share("measured", measured, length),
+        share("asked for", desired, length),
+        share("in the mesh", observed, length),
+        share("measured", measured, length),
     ]
-
-
-def _share(label: str, value: float | None, length: int) -> Text:
-    if value is None:
-        return Text.assemble(f" {label:<14}", ("not known yet", "dim"))
-    return Text.assemble(f" {label:<14}", *_bar(value / 100, length, "cyan"), f" {value:5.1f}%")
 
 
 def _steps(frame: Frame) -> Text:
@@ -107,7 +77,7 @@ def _steps(frame: Frame) -> Text:
 
 def _evidence(frame: Frame, columns: int) -> list[Text]:
     canary, stable = frame.act.canary.name, frame.act.stable
-    lines = [_rule(f"is {canary} worse than {stable}?", columns)]
+    lines = [rule(f"is {canary} worse than {stable}?", columns)]
     if not frame.status.evidence:
         return [*lines, Text(" learning how the service behaves before anything moves", style="dim")]
     target = _next_weight(frame)
@@ -129,15 +99,23 @@ def _indicator(one: EvidenceStatus, proof: tuple[float, str], spare: int, column
     alarm, word, colour = _alarm(one)
     row = Text.assemble(
         f" {one.indicator:<12.12} {_rate(one.canary_rate):>6} {_rate(one.stable_rate):>6}   ",
-        *_bar(proof[0], 9 + spare, "green"),
+        *bar(proof[0], 9 + spare, "green"),
         f" {proof[1]:<21.21}",
-        *_bar(alarm, 8 + spare, colour),
+        *bar(alarm, 8 + spare, colour),
         (f" {word}", colour),
     )
     if not one.note:
         return [row]
     note = f"bad = {one.note}" if one.note.startswith("failed") else one.note
     return [row, Text(f"   {textwrap.shorten(note, columns - 4, placeholder=' …')}", style="dim")]
+
+
+def fullest_alarm(evidence: Sequence[EvidenceStatus], length: int) -> list[str | tuple[str, str]]:
+    """The alarm that is nearest to a rollback, as a bar of `length` cells and a word."""
+    if not evidence:
+        return [("nothing to judge yet", "dim")]
+    filled, word, colour = max(map(_alarm, evidence), key=lambda alarm: alarm[0])
+    return ["alarm ", *bar(filled, length, colour), (f" {word}", colour)]
 
 
 def _alarm(one: EvidenceStatus) -> tuple[float, str, str]:
@@ -174,46 +152,7 @@ def _reached(frame: Frame) -> int:
     return max(now, *(entry.weight or 0 for _, entry in frame.turns()), 0)
 
 
-def _wrap(text: str, columns: int) -> list[str]:
-    return textwrap.wrap(text, columns, break_on_hyphens=False) or [""]
-
-
 def _rate(percent: float | None) -> str:
     if percent is None:
         return "-"
     return f"{percent:.2f}%" if percent < 10 else f"{percent:.1f}%"
-
-
-def _past(frame: Frame, columns: int, room: int) -> list[Text]:
-    """The latest turns that fit, oldest first; each is shown whole or not at all."""
-    blocks: list[list[Text]] = []
-    turns = frame.turns()
-    for number, (at, entry) in reversed(tuple(enumerate(turns))):
-        style = _COLOURS.get(entry.phase, "")
-        again = number > 0 and turns[number - 1][1].message == entry.message
-        wrapped = _wrap(f"{entry.phase}: done" if again else entry.message, columns - 9)
-        block = [Text.assemble((f" {clock(at):>5}  ", "dim"), (wrapped[0], style))]
-        block += [Text(" " * 8 + line, style=style) for line in wrapped[1:]]
-        if sum(map(len, blocks)) + len(block) > room:
-            break
-        blocks.insert(0, block)
-    return [line for block in blocks for line in block]
-
-
-def _traffic(frame: Frame) -> Text:
-    traffic = frame.traffic
-    lost = "bold red" if traffic.lost else "bold green"
-    return Text.assemble(
-        f" {frame.per_second:.0f}/s   {traffic.sent:,} sent   {traffic.failed_by_app:,} errors of the app   ",
-        (f"failed because of shifting: {traffic.lost:,}", lost),
-    )
-
-
-def _bar(share: float, length: int, colour: str) -> Iterable[tuple[str, str]]:
-    """A bar of `length` cells; whatever is above nothing shows at least one."""
-    filled = min(length, max(1 if share > 0 else 0, round(share * length)))
-    return (("█" * filled, colour), ("░" * (length - filled), "bright_black"))
-
-
-def _rule(title: str, columns: int) -> Text:
-    return Text(f"── {title} " + "─" * max(0, columns - len(title) - 4), style="bright_black")

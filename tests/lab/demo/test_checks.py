@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,42 @@ def test_a_bad_version_with_too_much_traffic_is_a_failure_even_if_rolled_back() 
 def test_the_slow_version_must_be_blamed_for_its_latency(message: str, claims: list[str]) -> None:
     course = Course(SLOW, (Sight(20.0, status("RolledBack", "RegressionProven", message)),))
     assert broken(course) == claims
+
+
+def previewed() -> Course:
+    """A version that testers alone met at first; its route is gone."""
+    seen = Traffic(met={("testers", "v3"): 40, ("testers", "v2"): 3, ("everybody else", "v2"): 500})
+    sights = rolled_back_course().sights
+    act = SCENARIOS["preview"].acts[1]
+    return Course(act, (sights[0], sights[-1]), unweighted=seen, put_in=("route meshshift/bookinfo/reviews/preview",))
+
+
+def test_a_preview_for_testers_alone_passes() -> None:
+    assert broken(previewed()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "claim"),
+    [
+        ({"unweighted": Traffic(met={("everybody else", "v2"): 500})}, "testers meet v3 before it has any weight"),
+        (
+            {"unweighted": Traffic(met={("testers", "v3"): 40, ("everybody else", "v3"): 1})},
+            "until then nobody else meets v3",
+        ),
+        ({"left": ("mirror",)}, "v2 → v3 leaves no header route and no mirror behind"),
+        ({"sights": rolled_back_course().sights}, "v3 never has any of the traffic"),
+    ],
+)
+def test_a_preview_that_nobody_met_that_others_met_or_that_stays_is_a_failure(
+    change: dict[str, Any], claim: str
+) -> None:
+    assert broken(replace(previewed(), **change)) == [claim]
+
+
+def test_in_a_group_each_claim_says_which_service_it_is_about() -> None:
+    acts = SCENARIOS["group"].acts
+    courses = [replace(rolled_back_course(), act=act) for act in acts]
+    assert broken(*courses) == ["reviews v1 → v2 is rolled back", "details v1 → v2 is rolled back"]
 
 
 def test_moving_during_an_outage_is_a_failure() -> None:

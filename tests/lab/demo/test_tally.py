@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,18 @@ async def test_answers_are_counted_by_version_and_by_who_gave_them() -> None:
     assert found.failed == {"v2": 1}
     assert (found.foreign, found.unanswered) == (1, 1)
     assert (found.lost_to_client, found.failed_by_app) == (2, 1)
+
+
+async def test_who_met_which_version_is_counted_and_services_are_told_apart_where_there_are_several() -> None:
+    source = load()
+    source.responses.extend(
+        replace(response(200, "v1"), host=f"{service}.bookinfo.svc.cluster.local", cohort=cohort)
+        for service, cohort in (("reviews", "testers"), ("ratings", "testers"), ("ratings", "others"))
+    )
+    alone, several = Tally(source, await access_log()), Tally(source, await access_log(), several=True)
+    assert alone.now().met == {("testers", "v1"): 2, ("others", "v1"): 1}
+    assert several.now().answered == {"reviews v1": 1, "ratings v1": 2}
+    assert several.now().met[("others", "ratings v1")] == 1
 
 
 @pytest.mark.parametrize(

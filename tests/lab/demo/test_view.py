@@ -13,6 +13,8 @@ import pytest
 
 from meshshift.api.status import StatusModel
 from meshshift.lab.demo.frame import Frame
+from meshshift.lab.demo.group_view import group_screen
+from meshshift.lab.demo.scenarios import SCENARIOS
 from meshshift.lab.demo.tally import Traffic
 from meshshift.lab.demo.view import screen
 from tests.lab.demo.canned import BAD, GOOD, HISTORY, HOLDING, OUTAGE, PROGRESSING, ROLLED_BACK, frame, status
@@ -39,6 +41,27 @@ def test_a_canned_frame_renders_to_its_golden_screen(name: str) -> None:
     if os.environ.get("UPDATE_GOLDENS"):
         path.write_text(text)
     assert text == path.read_text()
+
+
+GROUP = [
+    frame(seen, act=act, elapsed=20.0, of=1)
+    for act, seen in zip(SCENARIOS["group"].acts, (PROGRESSING, StatusModel.from_wire(None), ROLLED_BACK), strict=True)
+]
+
+
+def test_several_shifts_share_a_screen() -> None:
+    text = "\n".join(line.rstrip() for line in group_screen(GROUP, 80, 23).plain.splitlines()) + "\n"
+    path = GOLDENS / "group.txt"
+    if os.environ.get("UPDATE_GOLDENS"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 23), (110, 31), (200, 60)])
+def test_the_screen_of_a_group_never_exceeds_the_terminal(width: int, height: int) -> None:
+    lines = group_screen(GROUP, width, height).plain.splitlines()
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= min(width, 110)
 
 
 @pytest.mark.parametrize("name", FRAMES)

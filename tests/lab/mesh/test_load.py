@@ -62,6 +62,25 @@ async def test_cohorts_get_their_shares_and_their_paths() -> None:
     assert 0.05 < few / load.total < 0.15
 
 
+async def test_a_cohort_may_call_another_host() -> None:
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 200 OK\r\nX-Version: v1\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with Load(url, host="reviews", rate=500, cohorts=(Cohort(), Cohort(host="ratings"))) as load:
+        await load.answers(50)
+    server.close()
+    asked = [head.decode().partition("host: ")[2].partition("\r\n")[0] for head in heads]
+    assert set(asked) == {"reviews", "ratings"}
+    assert sorted(row.host for row in load.responses) == sorted(asked)
+
+
 async def test_chunked_answers_are_understood() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readuntil(b"\r\n\r\n"):

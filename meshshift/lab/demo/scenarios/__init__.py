@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from meshshift.lab.demo.scenarios import demo, errors, good, outage, red_black, slow
+from meshshift.lab.demo.scenarios import demo, errors, good, group, outage, preview, red_black, slow
 
-SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in (demo, good, errors, slow, outage, red_black)}
+_MODULES = (demo, good, errors, slow, outage, red_black, preview, group)
+SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in _MODULES}
 """In the order in which `--help` lists them; the first is the default."""

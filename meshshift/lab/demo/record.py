@@ -1,0 +1,124 @@
+"""What is seen of one act while it is played: its shift's statuses, the traffic meanwhile, what stands in the mesh.
+
+Everything here comes from outside the controller: from watches on the API server and from the requests themselves.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from meshshift.api.status import StatusModel
+from meshshift.core.mesh.cohorts import OWNER
+from meshshift.lab.demo.course import Course, Sight
+from meshshift.lab.demo.frame import Frame
+from meshshift.lab.demo.story import NAMESPACE
+from meshshift.lab.watching import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshshift.adapters.kube import Document
+    from meshshift.api.status import HistoryEntry
+    from meshshift.lab.demo.story import Act
+    from meshshift.lab.demo.tally import Tally, Traffic
+
+
+class Record:
+    """One act, from the instant at which its shift is applied; give it what the watches bring."""
+
+    def __init__(self, act: Act, number: int, tally: Tally, earlier: Record | None) -> None:
+        """`number` counts scenes from 1; `earlier` is the act before it of the same service."""
+        self.act = act
+        self.number = number
+        self.aside = ""
+        self.outage: tuple[float, float] | None = None
+        self._tally = tally
+        self._before = tally.now()
+        self._unweighted: Traffic | None = None
+        self._began = time.time()
+        self._generation = 0
+        self._earlier: tuple[HistoryEntry, ...] = earlier.history if earlier else ()
+        self._sights: list[Sight] = []
+        self._put_in: tuple[str, ...] = ()
+        self._there: tuple[str, ...] = ()
+
+    @property
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """The turns that the status tells of, those of earlier acts too."""
+        return self._sights[-1].status.history if self._sights else self._earlier
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the shift was applied."""
+        return time.time() - self._began
+
+    @property
+    def weight(self) -> int:
+        """What the canary is meant to have now, in percent."""
+        weights = self._sights[-1].status.weights if self._sights else None
+        return weights.desired if weights else 0
+
+    @property
+    def unweighted(self) -> bool:
+        """Whether the canary never was meant to have any weight so far."""
+        return self._unweighted is None
+
+    def applied(self, generation: int) -> None:
+        """From this generation of the shift on its statuses are about this act."""
+        self._generation = generation
+
+    def saw_shift(self, shift: Document, exists: bool) -> None:
+        """A change of any shift."""
+        if not exists or key_of(shift) != (NAMESPACE, self.act.service):
+            return
+        status = StatusModel.from_wire(shift.get("status"))
+        if self._generation and status.observed_generation == self._generation:
+            self._sights.append(Sight(self.elapsed, status))
+            if self.weight and self._unweighted is None:
+                self._unweighted = self._tally.now()
+
+    def saw_virtual_service(self, document: Document, exists: bool) -> None:
+        """A change of any VirtualService; the one of the service has its name."""
+        if key_of(document) == (NAMESPACE, self.act.service):
+            self._there = tuple(_put_in(document)) if exists else ()
+            self._put_in = tuple(dict.fromkeys([*self._put_in, *self._there]))
+
+    def course(self) -> Course:
+        """What was seen so far."""
+        now = self._tally.now()
+        return Course(
+            self.act,
+            tuple(self._sights),
+            now.since(self._before),
+            self.outage,
+            (self._unweighted or now).since(self._before),
+            self._put_in,
+            self._there,
+        )
+
+    def frame(self, of: int, per_second: float) -> Frame:
+        """This moment, for a display."""
+        status = self._sights[-1].status if self._sights else StatusModel.from_wire(None)
+        return Frame(
+            self.act,
+            self.number,
+            of,
+            self._began,
+            self.elapsed,
+            status,
+            self._tally.now(),
+            per_second,
+            self.aside,
+            self._earlier,
+        )
+
+
+def _put_in(document: Document) -> Iterator[str]:
+    """What a shift has put into a VirtualService of the sample, which has neither such routes nor mirrors itself."""
+    for http in document["spec"].get("http") or ():
+        name = http.get("name") or ""
+        if name.startswith(f"{OWNER}/"):
+            yield f"route {name}"
+        if http.get("mirrors"):
+            yield "mirror"
