@@ -48,7 +48,6 @@ LATER_FIELDS = (
     LaterField("spec", "baseline", "object", "remove it, the stable subset is the control"),
     LaterField("spec", "policyRef", "object", "write strategy and analysis into this spec"),
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
-    LaterField("spec", "stickiness", "object", "remove it"),
 )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, StrictBool
 from meshshift.api.analysis import AnalysisModel
 from meshshift.api.durations import parse_duration
 from meshshift.api.notifications import MAX_NOTIFICATIONS, NotificationModel
+from meshshift.api.stickiness import StickinessModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.strategies import StrategyModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.wire import (
     SERVICE_NAME,
@@ -131,6 +132,11 @@ class SpecModel(WireModel):
     group: GroupModel | None = Field(
         None, description="Shifts of this namespace that share a group advance in step and roll back together."
     )
+    stickiness: StickinessModel | None = Field(
+        None,
+        description="Keep a user on the version that answered first, by a cookie, while the weights decide for all "
+        "others; gone when the run ends.",
+    )
     paused: StrictBool = Field(False, description="Hold the shift where it is; it may still roll back.")
     notifications: tuple[NotificationModel, ...] | None = Field(
         None,
@@ -168,6 +174,14 @@ class SpecModel(WireModel):
             cel=None,
             at="strategy.canary.steps",
             about=("strategy", "analysis"),
+        ),
+        Rule(
+            "redBlack moves everybody at once, so nobody can stay on a version; leave stickiness out, or use canary "
+            "or rolling",
+            lambda spec: spec.stickiness is None or spec.strategy.red_black is None,
+            cel="!has(self.stickiness) || !has(self.strategy.redBlack)",
+            at="stickiness",
+            about=("stickiness", "strategy"),
         ),
         Rule(
             "virtualServices must not name one VirtualService twice; put all its routes under one entry",

@@ -9,6 +9,10 @@ same ticks, is the canary's.
 canary exceeds about once in 30,000 looks, and then only failures that really happened are counted, at most as many as
 are missing.  Traffic that reaches stable by routes which are not shifted looks like a lack too: there the guard errs on
 the side of the users.
+
+Where cookies keep users on a version, the weight says less: those who met stable stay there when the weight rises, and
+that is no lack.  At a run's first weight nobody has met either version, so what the canary is to get is that weight;
+later it is the share that it was seen to have before, as those who met it stay as well.
 """
 
 from __future__ import annotations
@@ -26,7 +30,8 @@ class Deficit:
     """Sums since the weight was set, in requests.
 
     Expected at the canary, the variance of that, counted there, failed without reaching anybody, and how many of those
-    were counted against the canary so far.
+    were counted against the canary so far.  `total`: counted anywhere.  `share`: the canary's part (0..1) of those that
+    were counted before the weight was set, 0 if there was no weight before.
     """
 
     expected: float = 0.0
@@ -34,6 +39,16 @@ class Deficit:
     counted: float = 0.0
     lost: float = 0.0
     blamed: float = 0.0
+    total: float = 0.0
+    share: float = 0.0
+
+    def anew(self) -> Deficit:
+        """Nothing counted yet at the weight that is set now."""
+        return Deficit(share=self.counted / self.total if self.counted else self.share)
+
+    def sticky(self, weight: float) -> float:
+        """What the canary is to get at a weight (both 0..1) while users stay on the version that they have met."""
+        return min(weight, self.share) if self.share else weight
 
     def see(self, tick: Tick, weight: float) -> tuple[Deficit, Tick]:
         """Add a tick at a canary share of `weight` (0..1); returns it with the canary's part added to it."""
@@ -44,6 +59,8 @@ class Deficit:
             self.counted + tick.canary.total,
             self.lost + tick.unattributed.failed,
             self.blamed,
+            self.total + requests,
+            self.share,
         )
         lacking = seen.expected - seen.counted - SIGMAS * math.sqrt(seen.variance)
         newly = max(0.0, min(seen.lost, lacking) - seen.blamed)

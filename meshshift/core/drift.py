@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING
 
 from meshshift.core import words
 from meshshift.core.decision import Decision, Kind
-from meshshift.core.deficit import Deficit
 from meshshift.core.group import group_failed
-from meshshift.core.mesh.cohorts import joined
 from meshshift.core.mesh.documents import Problem
-from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.run import Hold, Phase
 from meshshift.core.spec import OnDrift
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshshift.core.look import Look
-    from meshshift.core.mesh.documents import Patch
     from meshshift.core.run import Run
 
 FIGHT = 3
@@ -83,7 +79,7 @@ def told(look: Look) -> str:
     """What the mesh says in place of what was set, and who may have written it."""
     by = f" ({', '.join(look.seen.mesh.writers)})" if look.seen.mesh.writers else ""
     if not look.strange_routes:
-        return f"header routes or mirrors that the steps set are gone or changed: somebody else{by} changed them"
+        return f"header routes, mirrors or cookies that were set are gone or changed: somebody else{by} changed them"
     where = ", ".join(f"{route} gives {look.canary} {float(route.percent):g}%" for route in look.strange_routes)
     return f"{where}, but {look.run.desired}% was set: somebody else{by} changed it"
 
@@ -109,7 +105,7 @@ def _enforce(look: Look) -> Decision | None:
     if raises and not isinstance(look.seen.telemetry, Tick | NoData):
         message = f"{told(look)}. onDrift: Enforce sets it again with the next telemetry that can be read"
         return look.decide(Kind.HOLD, "Drifted", message, run=_unsure(run), phase=Phase.PAUSED)
-    edits = _as_set(look)
+    edits = look.as_intended
     if isinstance(edits, Problem):
         return _pause(look, edits.reason, edits.message)
     answered = replace(_unsure(run), drifts=_answered(run, look.seen.now))
@@ -128,15 +124,8 @@ def _adopt(look: Look) -> Decision:
         message = f"{look.weight_to(0)}: {told(look)}, and onDrift: Adopt takes that for an abort"
         return look.decide(Kind.ROLL_BACK, "DriftAdopted", message, run=run.roll_back("DriftAdopted", message, now))
     message = f"{words.move(run.desired, percent)}: {told(look)}. onDrift: Adopt goes on from there"
-    adopted = replace(run.adopt(percent, now), drifts=_answered(run, now), deficit=Deficit())
+    adopted = replace(run.adopt(percent, now), drifts=_answered(run, now), deficit=run.deficit.anew())
     return look.decide(Kind.APPLY, "DriftAdopted", message, run=adopted)
-
-
-def _as_set(look: Look) -> tuple[Patch, ...] | Problem:
-    weights, extras = weight_patches(look.routes, look.run.desired), look.extra_edits
-    if isinstance(weights, Problem):
-        return weights
-    return extras if isinstance(extras, Problem) else joined(weights, extras)
 
 
 def _is_unsafe(look: Look) -> bool:
@@ -150,7 +139,7 @@ def _is_unsafe(look: Look) -> bool:
 
 def _unsure(run: Run) -> Run:
     """What was counted under somebody else's weights says nothing about ours: confirm and count anew afterwards."""
-    return replace(run, weight_since=None, deficit=Deficit())
+    return replace(run, weight_since=None, deficit=run.deficit.anew())
 
 
 def _answered(run: Run, now: float) -> tuple[float, ...]:

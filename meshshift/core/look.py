@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from meshshift.core import checking, words
 from meshshift.core.checking import Standing
 from meshshift.core.decision import Creation, Decision, Kind
-from meshshift.core.mesh.cohorts import NOTHING, extra_patches
+from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
 from meshshift.core.mesh.documents import Patch, Problem, Reason, shown
+from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import is_at
 from meshshift.core.run import Phase, Run
 from meshshift.core.spec import Method
@@ -105,7 +106,15 @@ class Look:
         if isinstance(routes, Problem):
             return ()
         extras = NOTHING if self.run.phase.ended else self.run.extras
-        return extra_patches(routes.routes, routes.inserted, extras, self.seen.mesh.target)
+        return extra_patches(routes.routes, routes.inserted, extras, self.seen.mesh.target, self.run.desired)
+
+    @property
+    def as_intended(self) -> tuple[Patch, ...] | Problem:
+        """The edits that bring weights and all else to what the run wants, in one patch for each object."""
+        weights, extras = weight_patches(self.routes, self.run.desired), self.extra_edits
+        if isinstance(weights, Problem):
+            return weights
+        return extras if isinstance(extras, Problem) else joined(weights, extras)
 
     @property
     def extras_lost(self) -> bool:

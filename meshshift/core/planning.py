@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meshshift.core.decision import Creation, Decision, Kind
-from meshshift.core.mesh.cohorts import extra_patches
+from meshshift.core.mesh.cohorts import extra_patches, joined
 from meshshift.core.mesh.documents import (
     ObjectRef,
     Patch,
@@ -28,6 +28,7 @@ from meshshift.core.mesh.documents import (
     unmoved,
 )
 from meshshift.core.mesh.route_edits import weight_patches
+from meshshift.core.mesh.stickiness import Cookies
 from meshshift.core.mesh_view import Documents, read_mesh
 from meshshift.core.observation import Endpoints, MeshView, Observation, Timing
 from meshshift.core.rules import decide
@@ -110,8 +111,8 @@ def plan(
     steps = [PlannedStep(0, PREPARATION, edits)]
     problems: list[str] = []
     for number, step in enumerate(spec.steps, start=1):
-        extras = extras_at(spec.steps, number - 1)
-        written = course.set_weight(step.percent) if isinstance(step, SetWeight) else course.set_extras(extras)
+        extras = course.extras_at(number)
+        written = course.set_weight(step.percent, extras) if isinstance(step, SetWeight) else course.set_extras(extras)
         if isinstance(written, Problem):
             problems.append(written.message)
         else:
@@ -164,11 +165,26 @@ class _Course:
             edits += [self._write(edit) for edit in decision.edits]
         raise AssertionError("the preparation does not come to rest")
 
-    def set_weight(self, percent: int) -> tuple[PlannedEdit, ...] | Problem:
-        """The edits that give the canary `percent` (0 to 100) of the traffic."""
-        routes = self.view().routes
-        patches = routes if isinstance(routes, Problem) else weight_patches(routes.routes, percent)
-        return patches if isinstance(patches, Problem) else tuple(map(self._write, patches))
+    def extras_at(self, number: int) -> Extras:
+        """What is in force at a step, counted from 1, besides the weight."""
+        begun = self._spec.steps[:number]
+        weighted = any(isinstance(step, SetWeight) and step.percent for step in begun)
+        sticky = Cookies(self._spec.stickiness, "") if self._spec.stickiness and weighted else None
+        return replace(extras_at(self._spec.steps, number - 1), cookies=sticky)
+
+    def set_weight(self, percent: int, extras: Extras) -> tuple[PlannedEdit, ...] | Problem:
+        """The edits that give the canary `percent` (0 to 100) of the traffic, and bring what comes with it."""
+        view = self.view()
+        if isinstance(view.routes, Problem):
+            return view.routes
+        routes = view.routes.routes
+        weights = weight_patches(routes, percent)
+        others = extra_patches(routes, view.routes.inserted, extras, view.target, percent)
+        if isinstance(weights, Problem):
+            return weights
+        if isinstance(others, Problem):
+            return others
+        return tuple(map(self._write, joined(weights, others)))
 
     def set_extras(self, extras: Extras) -> tuple[PlannedEdit, ...] | Problem:
         """The edits that put in the header routes and mirrors in force, and take out those that are not."""

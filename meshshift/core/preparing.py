@@ -15,6 +15,7 @@ from meshshift.core.drift import one_weight, selector
 from meshshift.core.groundwork import unfit
 from meshshift.core.judge import Evidence
 from meshshift.core.look import SOON
+from meshshift.core.mesh.cohorts import Extras, extra_patches
 from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
 from meshshift.core.mesh.documents import Problem, Reason, shown
 from meshshift.core.mesh.subsets import add_subset_patch
@@ -68,7 +69,7 @@ def preparing(look: Look) -> Decision | None:
     """Everything between the start of a run and its first step."""
     if look.run.phase is not Phase.PENDING:
         return None
-    for rule in (_already_there, unfit, _add_subset, _unready, _unlearned):
+    for rule in (_already_there, unfit, _unsticky, _add_subset, _unready, _unlearned):
         decision = rule(look)
         if decision is not None:
             return decision
@@ -115,6 +116,18 @@ def _already_there(look: Look) -> Decision | None:
         f"weight to 0, or {fix if whole else 'to one whole percent on all routes'}"
     )
     return look.decide(Kind.HOLD, "WeightsMidWay", message, stalled=True)
+
+
+def _unsticky(look: Look) -> Decision | None:
+    """Routes that cannot keep users are told of before the first weight, when nothing has to be taken back."""
+    routes = look.seen.mesh.routes
+    if look.run.cookies is None or isinstance(routes, Problem):
+        return None
+    wanted = Extras(cookies=look.run.cookies)
+    edits = extra_patches(routes.routes, routes.inserted, wanted, look.seen.mesh.target)
+    if not isinstance(edits, Problem):
+        return None
+    return look.decide(Kind.HOLD, edits.reason, f"spec.stickiness: {edits.message}", stalled=True, again=SOON)
 
 
 def _add_subset(look: Look) -> Decision | None:

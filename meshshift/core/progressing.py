@@ -9,9 +9,7 @@ from meshshift.core import words
 from meshshift.core.checking import Standing
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.look import SOON
-from meshshift.core.mesh.cohorts import NOTHING, Extras
 from meshshift.core.mesh.documents import Problem
-from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Hold, Outcome, Phase, Skip
@@ -60,14 +58,22 @@ def _turn_back(look: Look, reason: str, why: str) -> Decision:
 
 
 def set_extras(look: Look) -> Decision | None:
-    """Bring header routes and mirrors to what the steps ask for, then take note that they are there."""
+    """Bring header routes, mirrors and cookies to what is asked for, then take note that they are there.
+
+    Cookies wait for a weight that is still to be written and go with it in one edit: ahead of it they would keep all
+    who come meanwhile on the version that they meet, behind it users would have met one and come back to the other.
+    """
     run, edits = look.run, look.extra_edits
+    if run.extras.cookies and not at_percent(look.routes, run.desired):
+        return None
     if isinstance(edits, Problem):
         return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True, again=SOON)
     if edits:
         message = f"{look.at_weight}: {describe(run.current)}" if run.current else "header routes and mirrors go"
-        return look.decide(Kind.APPLY, "SettingRoutes", message, edits=edits, again=0.0)
-    if run.extras_set != run.step and run.extras not in (NOTHING, Extras((), 0)):
+        # A promotion is over once all of it has settled, which cannot begin before it is gone.
+        restless = replace(run, settle_until=None) if run.phase is Phase.PROMOTING else None
+        return look.decide(Kind.APPLY, "SettingRoutes", message, run=restless, edits=edits, again=0.0)
+    if run.extras_set != run.step and run.extras.any:
         return look.decide(
             Kind.APPLY,
             "RoutesSet",
@@ -84,7 +90,7 @@ def apply_weight(look: Look) -> Decision | None:
     """
     run = look.run
     if not at_percent(look.routes, run.desired):
-        edits = weight_patches(look.routes, run.desired)
+        edits = look.as_intended
         if isinstance(edits, Problem):
             return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True)
         if not run.by_person and any(route.percent < run.desired for route in look.routes):
@@ -120,8 +126,11 @@ def promoting(look: Look) -> Decision | None:
     run, now = look.run, look.seen.now
     if run.phase is not Phase.PROMOTING:
         return None
-    if run.settle_until is not None and now < run.settle_until:
-        message = f"{look.canary} has all traffic; settling"
+    message = f"{look.canary} has all traffic; settling"
+    if run.settle_until is None:
+        settling = replace(run, settle_until=now + look.seen.timing.settle)
+        return look.decide(Kind.PROMOTE, "Promoting", message, run=settling, again=look.seen.timing.settle)
+    if now < run.settle_until:
         return look.decide(Kind.PROMOTE, "Promoting", message, again=run.settle_until - now)
     took = words.duration(now - run.started)
     message = f"{look.canary} serves all traffic of {run.spec.service}, {took} after the shift began"

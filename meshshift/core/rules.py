@@ -82,7 +82,9 @@ def _learn(observation: Observation) -> Run | None:
         since = observation.endpoints.canary_ready_since
         warming_up = since is not None and tick.end < since + run.spec.analysis.warmup
         # What the canary was to get is known only while the mesh is known to say it.
-        deficit, judged = run.deficit.see(tick, run.desired / 100) if run.applied else (run.deficit, tick)
+        weight = run.desired / 100
+        share = run.deficit.sticky(weight) if run.cookies else weight
+        deficit, judged = run.deficit.see(tick, share) if run.applied else (run.deficit, tick)
         checks = run.checks if warming_up else take_tick(run, judged)
         evidence = run.evidence.see(judged, warming_up=warming_up)
         after = run.after.see(judged, evidence.settings) if run.after and run.applied else run.after
@@ -131,9 +133,12 @@ def ended(look: Look) -> Decision | None:
 
 
 def _leavings(look: Look) -> tuple[Patch, ...]:
-    """What no shift may leave behind: routes of its own, and ownership of what it wrote."""
+    """What no shift may leave behind: routes of its own, and ownership of what it wrote.
+
+    While another shift of the service is under way, what is there is that one's.
+    """
     routes, run = look.seen.mesh.routes, look.started
-    if isinstance(routes, Problem):
+    if isinstance(routes, Problem) or look.seen.rival is not None:
         return look.seen.mesh.owned
     wanted = extras_at(run.spec.steps, -1) if run and not run.phase.ended else NOTHING
     extras = extra_patches(routes.routes, routes.inserted, wanted, look.seen.mesh.target)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.core.aftermath import Aftermath
 from meshshift.core.deficit import Deficit
+from meshshift.core.mesh.stickiness import Cookies
 from meshshift.core.spec import Analyse, Gate, Pause, SetWeight
 from meshshift.core.steps import FULL, extras_at
 
@@ -131,8 +132,18 @@ class Run:
 
     @property
     def extras(self) -> Extras:
-        """The cohorts and mirrors that the steps so far ask for; none once the run is promoting, or on its way back."""
-        return extras_at(self.spec.steps, self.step if self.phase is Phase.PROGRESSING else -1)
+        """What the steps so far ask for besides the weight, none of it once the run is promoting or on its way back.
+
+        Cookies come with the first weight: before it, they would keep everybody on stable.
+        """
+        progressing = self.phase is Phase.PROGRESSING
+        asked = extras_at(self.spec.steps, self.step if progressing else -1)
+        return replace(asked, cookies=self.cookies) if progressing and self.desired else asked
+
+    @property
+    def cookies(self) -> Cookies | None:
+        """The cookies by which this run's users are told; None if it is not to be sticky."""
+        return Cookies(self.spec.stickiness, self.id) if self.spec.stickiness else None
 
     @property
     def applied(self) -> bool:
@@ -180,7 +191,7 @@ class Run:
     def confirm(self, now: float) -> Run:
         """The mesh says `desired`: data from before this instant belongs to the old weight and is not looked at."""
         evidence = self.evidence.skip_to(now)
-        return replace(self, confirmed=self.desired, weight_since=now, evidence=evidence, deficit=Deficit())
+        return replace(self, confirmed=self.desired, weight_since=now, evidence=evidence, deficit=self.deficit.anew())
 
     def roll_back(self, reason: str, message: str, now: float, *, restart: bool = False) -> Run:
         """Turn round; from here on only the way back is taken."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meshshift.core.indicator import Indicator, JudgeSettings
     from meshshift.core.mesh.cohorts import Cohort
     from meshshift.core.mesh.routes import VirtualServiceSelector
+    from meshshift.core.mesh.stickiness import Stickiness
     from meshshift.core.notices import SecretKey
 
 
@@ -184,3 +185,4 @@ class ShiftSpec:
     on_delete: OnDelete = OnDelete.RESTORE
     paused: bool = False
     group: str | None = None
+    stickiness: Stickiness | None = None

@@ -15,9 +15,16 @@ from collections.abc import Callable, Iterator
 
 from meshshift.core.mesh.cohorts import is_inserted
 from meshshift.core.mesh.documents import Target
+from meshshift.core.mesh.stickiness import bare
 from meshshift.core.run import Phase
 from meshshift.core.spec import OnDrift, SetWeight
 from tests.engine.history import CANARY, STABLE, Document, History, Write, name_of, percent, run_of, weights
+from tests.engine.invariants_sticky import (
+    every_cookie_has_its_route_in_the_same_write,
+    nobody_is_kept_on_a_canary_without_weight,
+    nothing_sticky_is_left_at_an_end,
+    sticky_users_stay_while_the_run_goes_forward,
+)
 
 COMMAND = "meshshift.io/command"
 FINALIZER = "meshshift.io/traffic"
@@ -221,7 +228,9 @@ def _foreign(document: Document) -> Document:
         metadata["annotations"] = {k: v for k, v in metadata.get("annotations", {}).items() if k != COMMAND}
     if document["kind"] == "VirtualService":
         *others, ours = document["spec"]["http"]
-        left = [each if name_of(each) not in {STABLE, CANARY} else {**each, "weight": 0} for each in ours["route"]]
+        left = [
+            each if name_of(each) not in {STABLE, CANARY} else bare({**each, "weight": 0}) for each in ours["route"]
+        ]
         left = [each for each in left if name_of(each) != CANARY]
         others = [each for each in others if not is_inserted(each.get("name"), REVIEWS)]
         mirrors = [each for each in ours.get("mirrors", []) if name_of(each) != CANARY]
@@ -286,4 +295,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     nothing_foreign_changes,
     the_status_claims_only_what_the_mesh_says,
     every_turn_is_told_as_an_event,
+    sticky_users_stay_while_the_run_goes_forward,
+    every_cookie_has_its_route_in_the_same_write,
+    nobody_is_kept_on_a_canary_without_weight,
+    nothing_sticky_is_left_at_an_end,
 )

@@ -348,6 +348,40 @@ def flipped(rng: random.Random) -> Story:
     return Story("red and black", _ends(THERE, BACK), RED_BLACK, rng.choice((bookinfo, shared)), script)
 
 
+STICKY = {
+    "stickiness": {"cookie": "reviews-version"},
+    "strategy": {
+        "canary": {
+            "steps": [{"setWeight": 20}, {"setHeaderRoute": TESTERS}, {"setWeight": 60}],
+            "minStepDuration": "10s",
+        }
+    },
+}
+
+
+def reapply(simulation: Simulation) -> None:
+    """The manifest as it was before the shift, by a tool that knows nothing of it."""
+    simulation.mesh.put(route({"v1": None}))
+
+
+def sticky(rng: random.Random) -> Story:
+    turns = (say("abort"), failing, retarget, lose_pod, say("promote-full"))
+    script = rng.choice(((), ((_moment(rng), rng.choice(turns)),)))
+    return Story("sticky users", _ends(THERE, BACK, "Pending@0"), STICKY, bookinfo, script)
+
+
+def sticky_and_gone(rng: random.Random) -> Story:
+    spec = STICKY | {"onDelete": rng.choice(("Restore", "Leave"))}
+    ends = _ends("gone@0", "gone@20", "gone@60", "gone@100")
+    return Story("sticky users of a shift that is deleted", ends, spec, bookinfo, ((_moment(rng), delete),))
+
+
+def sticky_and_reapplied(rng: random.Random) -> Story:
+    ends = _ends(THERE, "Succeeded@0")
+    spec = STICKY | {"onDrift": "Enforce"}
+    return Story("sticky users and a manifest applied again", ends, spec, bookinfo, ((_moment(rng), reapply),))
+
+
 STORIES = (
     good,
     bad,
@@ -378,6 +412,9 @@ STORIES = (
     mended,
     cohorts,
     flipped,
+    sticky,
+    sticky_and_gone,
+    sticky_and_reapplied,
 )
 
 

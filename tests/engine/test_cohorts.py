@@ -95,7 +95,7 @@ def test_a_reapply_that_drops_the_header_route_is_drift_and_answered_as_the_spec
     simulation.mesh.put(route({"v1": 100, "v2": 0}))
     simulation.run(10)
     assert simulation.status["reason"] == "Drifted"
-    assert "header routes or mirrors" in simulation.status["message"]
+    assert "header routes, mirrors or cookies" in simulation.status["message"]
     assert extras(simulation) == GONE
     simulation.command("resume")
     simulation.run(10)

@@ -139,3 +139,23 @@ def test_the_status_claims_only_what_the_mesh_says(broken: Broken) -> None:
 @each_part
 def test_every_turn_is_told_as_an_event(broken: Broken) -> None:
     assert broken("every_turn_is_told_as_an_event") == []
+
+
+@each_part
+def test_sticky_users_stay_while_the_run_goes_forward(broken: Broken) -> None:
+    assert broken("sticky_users_stay_while_the_run_goes_forward") == []
+
+
+@each_part
+def test_every_cookie_has_its_route_in_the_same_write(broken: Broken) -> None:
+    assert broken("every_cookie_has_its_route_in_the_same_write") == []
+
+
+@each_part
+def test_nobody_is_kept_on_a_canary_without_weight(broken: Broken) -> None:
+    assert broken("nobody_is_kept_on_a_canary_without_weight") == []
+
+
+@each_part
+def test_nothing_sticky_is_left_at_an_end(broken: Broken) -> None:
+    assert broken("nothing_sticky_is_left_at_an_end") == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine import invariants
+from tests.engine import invariants, invariants_sticky
 from tests.engine.history import History, Sight, Write
 from tests.engine.invariants import INVARIANTS
 from tests.engine.simulation import NAMESPACE, Document, bookinfo, copied, route, rule, shift
@@ -140,6 +140,60 @@ def told_of_nothing() -> History:
     return broken(events=[("2026-01-01T00:00:00Z", "Drifted", "nobody")])
 
 
+def at_twenty() -> tuple[Document, Document]:
+    """A sticky TrafficShift under way at 20%, and its VirtualService."""
+    simulation = bookinfo()
+    steps = {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}}
+    simulation.mesh.put(shift(stickiness={"cookie": "reviews-version"}, strategy=steps))
+    simulation.run(60, until=lambda s: s.phase == "Paused")
+    return simulation.mesh.get("TrafficShift", "reviews"), simulation.mesh.get("VirtualService", "reviews")
+
+
+STICKY_SHIFT, STICKY_SERVICE = at_twenty()
+
+
+def turned_over(service: Document) -> Document:
+    """Both versions' users are led to the other one."""
+    changed: Document = copied(service)
+    first, second, _ = changed["spec"]["http"]
+    first["route"], second["route"] = second["route"], first["route"]
+    return changed
+
+
+def without_pins(service: Document) -> Document:
+    changed: Document = copied(service)
+    changed["spec"]["http"] = changed["spec"]["http"][-1:]
+    return changed
+
+
+def without_weight(service: Document) -> Document:
+    changed: Document = copied(service)
+    for entry, weight in zip(changed["spec"]["http"][-1]["route"], (100, 0), strict=True):
+        entry["weight"] = weight
+    return changed
+
+
+def users_moved() -> History:
+    return broken(writes=[weighing(20.0, STICKY_SERVICE, turned_over(STICKY_SERVICE), STICKY_SHIFT)])
+
+
+def users_drawn_again() -> History:
+    return broken(writes=[weighing(20.0, STICKY_SERVICE, without_pins(STICKY_SERVICE), STICKY_SHIFT)])
+
+
+def cookie_without_route() -> History:
+    return broken(writes=[weighing(20.0, route({"v1": 100, "v2": 0}), without_pins(STICKY_SERVICE), STICKY_SHIFT)])
+
+
+def kept_on_the_canary() -> History:
+    return broken(writes=[weighing(20.0, STICKY_SERVICE, without_weight(STICKY_SERVICE), STICKY_SHIFT)])
+
+
+def left_at_the_end() -> History:
+    write = weighing(20.0, route({"v1": 100, "v2": 0}), STICKY_SERVICE, STICKY_SHIFT)
+    return broken(writes=[write, telling(22.0, STICKY_SHIFT, told(STICKY_SHIFT, phase="RolledBack"))])
+
+
 BREACHES = (
     (invariants.weights_of_the_pair_keep_their_share, less_than_the_share),
     (invariants.the_canary_never_gets_more_than_its_step_allows, more_than_the_step),
@@ -157,6 +211,11 @@ BREACHES = (
     (invariants.the_status_claims_only_what_the_mesh_says, claimed_end),
     (invariants.every_turn_is_told_as_an_event, untold),
     (invariants.every_turn_is_told_as_an_event, told_of_nothing),
+    (invariants_sticky.sticky_users_stay_while_the_run_goes_forward, users_moved),
+    (invariants_sticky.sticky_users_stay_while_the_run_goes_forward, users_drawn_again),
+    (invariants_sticky.every_cookie_has_its_route_in_the_same_write, cookie_without_route),
+    (invariants_sticky.nobody_is_kept_on_a_canary_without_weight, kept_on_the_canary),
+    (invariants_sticky.nothing_sticky_is_left_at_an_end, left_at_the_end),
 )
 
 

@@ -96,7 +96,7 @@ OTHERS = (
         "unsure-after-drift",
         "What was counted under somebody else's weights is not counted against the canary.",
         DRIFT,
-        "    return replace(run, weight_since=None, deficit=Deficit())\n",
+        "    return replace(run, weight_since=None, deficit=run.deficit.anew())\n",
         "    return run\n",
         drift("what_is_lost_under_somebody_elses_weights_is_not_the_canarys"),
     ),

@@ -68,7 +68,7 @@ INTERRUPTION = (
         "confirm-resets-deficit",
         "Requests that the canary lacked under the old weight are not held against it under the new one.",
         RUN,
-        "weight_since=now, evidence=evidence, deficit=Deficit())",
+        "weight_since=now, evidence=evidence, deficit=self.deficit.anew())",
         "weight_since=now, evidence=evidence)",
         at("engine/test_current_evidence.py", "what_was_counted_before_a_weight_was_in_the_mesh_is_not_looked_at"),
     ),

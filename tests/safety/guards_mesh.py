@@ -354,7 +354,7 @@ BREAKING = (
         "What a crashed predecessor has put in is cleared by whoever comes next.",
         "meshshift/core/progressing.py",
         '    if edits:\n        message = f"{look.at_weight}: {describe',
-        '    if edits and run.extras != NOTHING:\n        message = f"{look.at_weight}: {describe',
+        '    if edits and run.extras.any:\n        message = f"{look.at_weight}: {describe',
         at("engine/test_cohorts.py", "what_a_crashed_predecessor_left_is_cleared_by_whoever_comes_next"),
     ),
     Guard(

@@ -6,6 +6,9 @@ ahead of the route it was copied from, because the first match wins.  Its name s
 needed to take it away again: nothing is remembered elsewhere, and a controller that comes back after a crash finds what
 its predecessor left.
 
+Sticky users are such cohorts, too, told by their cookie (`meshshift.core.mesh.stickiness`): one for each version,
+behind the cohorts that the steps name and ahead of the route that draws by weight.
+
 Mirrors have no name.  One that copies to the canary's subset is a shift's own as long as its steps set mirrors.
 """
 
@@ -30,11 +33,13 @@ from meshshift.core.mesh.documents import (
     unmoved,
 )
 from meshshift.core.mesh.hosts import resolve_host
+from meshshift.core.mesh.stickiness import bare, cookie_operations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshshift.core.mesh.documents import Target
+    from meshshift.core.mesh.stickiness import Cookies, Side
     from meshshift.core.mesh.weighted_route import WeightedRoute
 
 OWNER = "meshshift"
@@ -71,11 +76,18 @@ class Inserted:
 class Extras:
     """What a run wants besides weights: routes for cohorts, and copies of `mirror` percent of the other requests.
 
-    `mirror` is None for a run whose steps set none: whatever mirrors are there are somebody else's.
+    `mirror` is None for a run whose steps set none: whatever mirrors are there are somebody else's.  `cookies` keep
+    users on the version that they have met, None as long as everybody is drawn.
     """
 
     cohorts: tuple[Cohort, ...] = ()
     mirror: int | None = None
+    cookies: Cookies | None = None
+
+    @property
+    def any(self) -> bool:
+        """Is anything of it to be in the mesh?"""
+        return bool(self.cohorts or self.mirror or self.cookies)
 
 
 NOTHING = Extras()
@@ -92,18 +104,23 @@ def is_inserted(name: str | None, target: Target) -> bool:
 
 
 def extra_patches(
-    routes: Sequence[WeightedRoute], inserted: Sequence[Inserted], wanted: Extras, target: Target
+    routes: Sequence[WeightedRoute],
+    inserted: Sequence[Inserted],
+    wanted: Extras,
+    target: Target,
+    percent: int | None = None,
 ) -> tuple[Patch, ...] | Problem:
-    """The edits after which the mesh has exactly the wanted cohorts and mirrors; nothing where it has them already.
+    """The edits after which the mesh has exactly the wanted extras; nothing where it has them already.
 
-    Routes of a VirtualService are put in and taken out in one patch, so that no request meets half of them.
+    Routes of a VirtualService are put in and taken out in one patch, so that no request meets half of them.  `percent`
+    is the canary's weight that the same patch brings the routes to, if it does (`joined`).
     """
-    http = [route for route in routes if route.protocol == "http"]
+    http = [route for route in routes if route.protocol == "http" or wanted.cookies]
     edits: dict[ObjectRef, list[PatchOperation]] = {}
     for owner in dict.fromkeys([*(each.owner for each in inserted), *(route.owner for route in http)]):
         ours = [route for route in http if route.owner == owner]
         present = [each for each in inserted if each.owner == owner]
-        operations = _of_one(ours, present, wanted, target)
+        operations = _of_one(ours, present, wanted, target, percent)
         if isinstance(operations, Problem):
             return operations
         if operations:
@@ -122,23 +139,22 @@ def joined(*patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
 
 
 def _of_one(
-    routes: list[WeightedRoute], present: list[Inserted], wanted: Extras, target: Target
+    routes: list[WeightedRoute], present: list[Inserted], wanted: Extras, target: Target, percent: int | None
 ) -> list[PatchOperation] | Problem:
-    """Mirrors first, while every index still is what was read; then routes out, from the last; then in, likewise."""
+    """Cookies and mirrors first, while every index still is what was read; then routes out, from the last; then in."""
     operations: list[PatchOperation] = []
-    for route in routes if wanted.mirror is not None else ():
-        mirrored = _mirror(route, wanted.mirror or 0)
-        if isinstance(mirrored, Problem):
-            return mirrored
-        operations += mirrored
     clones: list[tuple[int, Document]] = []
     for number, route in enumerate(routes, start=1):
-        for cohort in wanted.cohorts:
-            name = inserted_name(target, cohort.name)
-            clone = _clone(route, cohort, name if len(routes) == 1 else f"{name}/{number}")
-            if isinstance(clone, Problem):
-                return clone
-            clones.append((route.index, clone))
+        edits = _in_place(route, wanted, percent)
+        if isinstance(edits, Problem):
+            return edits
+        copies = _clones(route, wanted, target)
+        if isinstance(copies, Problem):
+            return copies
+        operations += edits
+        if len(routes) > 1:
+            copies = [{**clone, "name": f"{clone['name']}/{number}"} for clone in copies]
+        clones += [(route.index, clone) for clone in copies]
     if [each.document for each in present] == [clone for _, clone in clones] and _stand_ahead(present, routes):
         return operations
     for each in sorted(present, key=lambda one: -one.index):
@@ -150,6 +166,15 @@ def _of_one(
     return operations
 
 
+def _in_place(route: WeightedRoute, wanted: Extras, percent: int | None) -> list[PatchOperation] | Problem:
+    """The edits within the managed route itself."""
+    cookies = cookie_operations(route, wanted.cookies, percent)
+    mirrors = [] if wanted.mirror is None else _mirror(route, wanted.mirror)
+    if isinstance(cookies, Problem) or isinstance(mirrors, Problem):
+        return cookies if isinstance(cookies, Problem) else mirrors
+    return [*cookies, *mirrors]
+
+
 def _stand_ahead(present: list[Inserted], routes: list[WeightedRoute]) -> bool:
     """Does every managed route have its cohorts right ahead of it?"""
     per_route = len(present) // len(routes) if routes else 0
@@ -157,29 +182,49 @@ def _stand_ahead(present: list[Inserted], routes: list[WeightedRoute]) -> bool:
     return [each.index for each in present] == places
 
 
-def _clone(route: WeightedRoute, cohort: Cohort, name: str) -> Document | Problem:
-    """The route with the cohort's conditions in front of its own and everything on the canary."""
+def _clones(route: WeightedRoute, wanted: Extras, target: Target) -> list[Document] | Problem:
+    """The routes that belong ahead of the managed one, in their order: cohorts, then sticky users of either version."""
+    found: list[Document] = []
+    pins = [(sticky_cohort(wanted.cookies, side), side) for side in _SIDES] if wanted.cookies else []
+    for cohort, side in [*((each, _CANARY) for each in wanted.cohorts), *pins]:
+        clone = _clone(route, cohort, side, wanted.mirror)
+        if isinstance(clone, Problem):
+            return clone
+        found.append({"name": inserted_name(target, cohort.name), **clone})
+    return found
+
+
+_CANARY: Side = "canary"
+_SIDES: tuple[Side, ...] = ("stable", "canary")
+_STICKY = "sticky/"
+
+
+def sticky_cohort(cookies: Cookies, side: Side) -> Cohort:
+    """The users that a run's cookie keeps on one side; no cohort of the steps can have the name."""
+    return Cohort(_STICKY + side, ((("cookie", StringMatch("regex", cookies.expression(side))),),))
+
+
+def _clone(route: WeightedRoute, cohort: Cohort, side: Side, mirror: int | None) -> Document | Problem:
+    """The route with the cohort's conditions in front of its own and everything on one side."""
     clone = deepcopy(route.document)
     matches = _both(route, clone.get("match"), cohort)
     if isinstance(matches, Problem):
         return matches
-    clone["name"] = name
+    clone.pop("name", None)
     clone["match"] = matches
-    clone["route"] = [_to_canary(route)]
-    if "mirrors" in clone:
-        clone["mirrors"] = [each for each in clone["mirrors"] if not _copies_to_canary(each, route)]
-        if not clone["mirrors"]:
-            del clone["mirrors"]
-    return clone
+    clone["route"] = [_all_to(route, side)]
+    mirrors = _others_mirrors(route) if side == _CANARY else _mirrors_after(route, mirror)
+    clone.pop("mirrors", None)
+    return {**clone, **({"mirrors": deepcopy(mirrors)} if mirrors else {})}
 
 
-def _to_canary(route: WeightedRoute) -> Document:
-    """The canary's entry, without a weight; as it would be written if it is not there."""
-    entry = next((each.document for each in route.pair if each.subset == route.target.canary), None)
+def _all_to(route: WeightedRoute, side: Side) -> Document:
+    """The entry of one side, without weight and cookie; as it would be written if it is not there."""
+    subset = route.target.canary if side == _CANARY else route.target.stable
+    entry = next((each.document for each in route.pair if each.subset == subset), None)
     if entry is None:
-        destination = {**route.pair[0].document["destination"], "subset": route.target.canary}
-        return {"destination": destination}
-    return {name: value for name, value in entry.items() if name != "weight"}
+        return {"destination": {**route.pair[0].document["destination"], "subset": subset}}
+    return deepcopy({name: value for name, value in bare(entry).items() if name != "weight"})
 
 
 def _both(route: WeightedRoute, own: Any, cohort: Cohort) -> list[Document] | Problem:
@@ -190,14 +235,20 @@ def _both(route: WeightedRoute, own: Any, cohort: Cohort) -> list[Document] | Pr
             headers = dict(member(condition, "headers") or {})
             taken = next((name for name, match in alternative if headers.get(name, _wire(match)) != _wire(match)), None)
             if taken is not None:
-                return Problem(
-                    Reason.HEADER_TAKEN,
-                    f"{route} has a condition on header {shown(taken)} already, and header route "
-                    f"{shown(cohort.name)} another; tell the cohort by another header",
-                )
+                return Problem(Reason.HEADER_TAKEN, _why_taken(route, cohort, taken))
             headers |= {name: _wire(match) for name, match in alternative}
             combined.append({**deepcopy(condition), "headers": headers})
     return combined
+
+
+def _why_taken(route: WeightedRoute, cohort: Cohort, header: str) -> str:
+    if cohort.name.startswith(_STICKY):
+        fix = "leave it out of virtualServices[].routes, or leave stickiness out"
+        return f"{route} has a condition on header {shown(header)} already, and stickiness needs one of its own; {fix}"
+    return (
+        f"{route} has a condition on header {shown(header)} already, and header route {shown(cohort.name)} another; "
+        "tell the cohort by another header"
+    )
 
 
 def _wire(match: StringMatch) -> Document:
@@ -209,7 +260,7 @@ def _mirror(route: WeightedRoute, percent: int) -> list[PatchOperation] | Proble
     listed = route.document.get("mirrors")
     if listed is not None and not isinstance(listed, list):
         return Problem(Reason.MALFORMED, f"{route}: mirrors is {shown(listed)}; write a list of mirrors")
-    wanted = {"destination": _to_canary(route)["destination"], "percentage": {"value": percent}} if percent else None
+    wanted = _mirror_of(route, percent)
     ours = [i for i, each in enumerate(listed or []) if _copies_to_canary(each, route)]
     if wanted is not None and route.document.get("mirror") is not None:
         return Problem(
@@ -231,6 +282,30 @@ def _mirror(route: WeightedRoute, percent: int) -> list[PatchOperation] | Proble
     if listed is None:
         return [operation("add", pointer(*place), [wanted])]
     return [*operations, operation("add", pointer(*place, "-"), wanted)]
+
+
+def _mirror_of(route: WeightedRoute, percent: int) -> Document | None:
+    destination = _all_to(route, _CANARY)["destination"]
+    return {"destination": destination, "percentage": {"value": percent}} if percent else None
+
+
+def _others_mirrors(route: WeightedRoute) -> list[Document]:
+    """The mirrors that lead elsewhere than to the canary."""
+    listed = route.document.get("mirrors")
+    return [each for each in listed if not _copies_to_canary(each, route)] if isinstance(listed, list) else []
+
+
+def _mirrors_after(route: WeightedRoute, percent: int | None) -> list[Document]:
+    """The list that `_mirror` leaves in the managed route."""
+    written = route.document.get("mirrors")
+    listed = written if isinstance(written, list) else []
+    if percent is None:
+        return list(listed)
+    wanted = _mirror_of(route, percent)
+    ours = [each for each in listed if _copies_to_canary(each, route)]
+    if ours == ([wanted] if wanted else []):
+        return list(listed)
+    return [*_others_mirrors(route), *([wanted] if wanted else [])]
 
 
 def _copies_to_canary(mirror: object, route: WeightedRoute) -> bool:

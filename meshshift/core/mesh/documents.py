@@ -35,6 +35,8 @@ class Reason(StrEnum):
     WEIGHT_TOO_SMALL = "WeightTooSmall"
     HEADER_TAKEN = "HeaderTaken"
     MIRROR_TAKEN = "MirrorTaken"
+    NOT_STICKY = "NotSticky"
+    SET_COOKIE_TAKEN = "SetCookieTaken"
     PINNED_TO_CANARY = "PinnedToCanary"
     ROUTE_UNREACHABLE = "RouteUnreachable"
     DELEGATE_IGNORED = "DelegateIgnored"

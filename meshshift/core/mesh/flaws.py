@@ -6,6 +6,7 @@ out may take away what the application needs.  That is a Problem until a person 
 """
 
 from meshshift.core.mesh.documents import Problem, Reason, shown
+from meshshift.core.mesh.stickiness import bare
 from meshshift.core.mesh.weighted_route import WeightedRoute
 
 
@@ -46,7 +47,7 @@ def _lost_share(route: WeightedRoute) -> Problem | None:
 
 
 def _headers_of_stable(route: WeightedRoute) -> Problem | None:
-    if len(route.pair) == 2 or not route.pair[0].document.keys() - {"destination", "weight"}:
+    if len(route.pair) == 2 or not bare(route.pair[0].document).keys() - {"destination", "weight"}:
         return None
     missing = route.target.stable if route.has_canary else route.target.canary
     return Problem(

@@ -11,6 +11,7 @@ from meshshift.core.mesh.cohorts import NOTHING, Cohort, Extras, StringMatch, ex
 from meshshift.core.mesh.documents import Document, Patch, Problem, Reason
 from meshshift.core.mesh.route_edits import weight_patches
 from meshshift.core.mesh.routes import FoundRoutes, find_routes
+from meshshift.core.mesh.stickiness import Cookies, Stickiness
 from tests.core.mesh.sample_documents import TARGET, applied, to, virtual_service, virtual_services
 
 TESTERS = Cohort("testers", ((("x-canary", StringMatch("exact", "true")),),))
@@ -25,6 +26,7 @@ wishes = st.builds(
     Extras,
     st.lists(st.sampled_from([TESTERS, STAFF]), unique=True, max_size=2).map(tuple),
     st.none() | st.integers(0, 100),
+    st.none() | st.builds(Cookies, st.just(Stickiness("version", 60)), st.sampled_from(("run-1", "run-2"))),
 )
 
 
