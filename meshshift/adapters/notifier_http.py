@@ -2,9 +2,9 @@
 
 The addresses come from whoever may write a TrafficShift, and the controller stands where they might not: so it posts
 and does nothing else, follows no redirect, reads no more of the answer than it was asked to, and connects neither to
-its own pod nor to link-local addresses, where clouds keep the credentials of their machines.  Names are resolved in
-threads of their own: the default ones are also Prometheus', and a name server that hangs must not be in the way of
-telemetry.
+its own pod nor to link-local addresses, where clouds keep the credentials of their machines.  Only whoever installs the
+controller can open networks of these, for a receiver that runs beside it.  Names are resolved in threads of their own:
+the default ones are also Prometheus', and a name server that hangs must not be in the way of telemetry.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from yarl import URL
 from meshshift import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from meshshift.core.notices import Request
 
@@ -32,6 +32,7 @@ TIMEOUT = 10.0
 """Seconds for one attempt, from resolving the name to the status of the answer."""
 LONGEST_RETRY_AFTER = 120.0
 _RESOLVERS = 4
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
@@ -57,11 +58,15 @@ class NotAllowed(OSError):
     """Nothing may be posted there."""
 
 
-def is_allowed(address: str) -> bool:
-    """May anything be posted to this IP address: neither this pod nor a link-local, multicast or unspecified one?"""
+def is_allowed(address: str, opened: Sequence[Network] = ()) -> bool:
+    """May anything be posted to this IP address?
+
+    Not to this pod, nor to a link-local, multicast or unspecified one, unless it is in one of the `opened` networks.
+    """
     found = ipaddress.ip_address(address.partition("%")[0])
     plain = (found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None) or found
-    return not (plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain.is_multicast)
+    own = plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain.is_multicast
+    return not own or any(plain in network for network in opened)
 
 
 class Poster:

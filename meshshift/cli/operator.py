@@ -9,7 +9,7 @@ import click
 from kubernetes.aio.config import ConfigException
 
 from meshshift.cli.flags import CLUSTER, PROMETHEUS, setting, with_options
-from meshshift.cli.parameters import DURATION
+from meshshift.cli.parameters import DURATION, NETWORKS
 from meshshift.operator.settings import Settings
 
 OPTIONS = (
@@ -40,6 +40,13 @@ OPTIONS = (
     setting("--bind", "Address for health and metrics.", default="0.0.0.0"),  # noqa: S104 - probes come from outside
     setting(
         "--port", "Port for /healthz, /readyz and /metrics; 0: any free one.", type=click.IntRange(0), default=8080
+    ),
+    setting(
+        "--receiver-networks",
+        "Comma-separated networks, such as 127.0.0.1/32 for a sidecar, that gates and notifications may be posted to "
+        "although they are the controller's own or link-local; default: none of these.",
+        type=NETWORKS,
+        default="",
     ),
     setting("--log-format", "How log lines look.", type=click.Choice(["json", "text"]), default="json"),
     setting("--log-level", "What is logged.", type=click.Choice(["debug", "info", "warning", "error"]), default="info"),

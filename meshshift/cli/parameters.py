@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import click
 
@@ -51,3 +52,22 @@ class _Instant(click.ParamType[float]):
 
 
 INSTANT = _Instant()
+
+
+class _Networks(click.ParamType[tuple[IPv4Network | IPv6Network, ...]]):
+    """Networks in CIDR notation, separated by commas."""
+
+    name = "networks"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[IPv4Network | IPv6Network, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in str(value).split(",") if part.strip())
+        except ValueError as error:
+            self.fail(f"{error}; write e.g. 127.0.0.1/32,169.254.20.0/24", param, ctx)
+
+
+NETWORKS = _Networks()

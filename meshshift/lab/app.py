@@ -17,7 +17,8 @@ Configuration comes from environment variables, as in any Deployment:
 | `DRAIN_SECONDS` | after SIGTERM requests are still served for so long, with `Connection: close` | 1 |
 | `ACCEPT_CHAOS` | `0` switches `POST /chaos` off, as a cluster that strangers reach should | `1` |
 
-Every path answers `{"version", "pod", "path"}`; `/healthz` is the readiness probe; `/slow?ms=200` adds a delay.
+Every path answers `{"version", "pod", "path"}`; `/healthz` is the readiness probe; `/slow?ms=200` adds a delay;
+`/served` tells how many requests were taken up so far, copies of a mirror too, apart from the paths named here.
 
 `POST /chaos` changes the behaviour of the running process.  The body is a JSON object with any of `error_rate`,
 `error_code`, `latency_ms`, `latency_p99_ms`, `ready` (false: the probe fails), `refuse_seconds` (stop listening and
@@ -113,6 +114,7 @@ class App:
         self.ready_at = time.monotonic() + float(environment.get("STARTUP_SECONDS", "0"))
         self.behaviour = self._usual = Behaviour.from_environment(environment)
         self.chance = random.Random()
+        self.served = 0
         self.connections: set[Connection] = set()
         self.stopping = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -243,6 +245,8 @@ class Connection(asyncio.Protocol):
         if path.startswith("/healthz"):
             ready = app.ready
             self._answer(200 if ready else 503, {"ready": ready, "version": app.version})
+        elif path == "/served":
+            self._answer(200, {"served": app.served, "version": app.version})
         elif path == "/chaos" and method == b"POST" and app.accepts_chaos:
             try:
                 self._answer(200, app.chaos(body))
@@ -253,6 +257,7 @@ class Connection(asyncio.Protocol):
 
     def _work(self, path: str) -> None:
         app = self.app
+        app.served += 1
         failed = app.behaviour.error_rate > 0 and app.chance.random() < app.behaviour.error_rate
         status = app.behaviour.error_code if failed else 200
         delay = app.behaviour.delay(app.chance)

@@ -13,6 +13,8 @@ _DEFAULTS: Mapping[str, object] = {
     "scrape_interval": "1s",
     "leader_election": False,
     "bind": "127.0.0.1",
+    # The lab's gates are on loopback, where everything of it is.
+    "receiver_networks": "127.0.0.1/32",
 }
 
 

@@ -43,6 +43,7 @@ from meshshift.lab.kube import ApiServer
 from meshshift.lab.load import Cohort, Load
 from meshshift.lab.node import ADDRESS_ANNOTATION, Node
 from meshshift.lab.prometheus import Prometheus
+from meshshift.lab.receiver import Receiver
 from meshshift.lab.rollout_status import rolled_out
 from meshshift.lab.sample import as_kubectl_would, read_documents, renamed, sample_directory, version_of
 from meshshift.lab.telemetry import CLIENT_WORKLOAD, CLIENTS, Telemetry
@@ -65,8 +66,8 @@ class Lab:
     """The mesh; an async context manager.
 
     The parts are public, for scenarios that want to look at them or break them: `client`, `state`, `node`, `proxy`,
-    `pusher`, `access_log`, `telemetry`, `prometheus`, `load`, `controller`, `processes`.  `left_behind` is known at the
-    end: what this lab created on another's API server and did not remove.
+    `pusher`, `access_log`, `telemetry`, `prometheus`, `load`, `receiver`, `controller`, `processes`.  `left_behind` is
+    known at the end: what this lab created on another's API server and did not remove.
     """
 
     client: LabClient
@@ -77,6 +78,7 @@ class Lab:
     access_log: AccessLog
     telemetry: Telemetry
     load: Load
+    receiver: Receiver
     directory: Path
     kubeconfig_path: Path
 
@@ -247,19 +249,27 @@ class Lab:
         `wish` is what `app` takes at /chaos, such as error_rate=0.5, for_seconds=10.  Returns how many pods were told;
         raises httpx.HTTPStatusError if one refuses.
         """
-        addresses = [
+        pods = self._serving(version, service)
+        answers = await asyncio.gather(*(self._http.post(f"http://{address}/chaos", json=wish) for address in pods))
+        for answer in answers:
+            answer.raise_for_status()
+        return len(answers)
+
+    async def served(self, version: str, service: str = "") -> int:
+        """How many requests the ready pods of a version say that they have taken up, copies of mirrors too."""
+        pods = self._serving(version, service or self.service)
+        answers = await asyncio.gather(*(self._http.get(f"http://{address}/served") for address in pods))
+        return sum(int(answer.raise_for_status().json()["served"]) for answer in answers)
+
+    def _serving(self, version: str | None, service: str | None) -> list[str]:
+        """The addresses of ready pods."""
+        return [
             pod["metadata"]["annotations"][ADDRESS_ANNOTATION]
             for pod in self.state.pods.objects.values()
             if version in {None, pod["metadata"]["labels"].get("version")}
             and service in {None, pod["metadata"]["labels"].get("app")}
             and serves(pod)
         ]
-        answers = await asyncio.gather(
-            *(self._http.post(f"http://{address}/chaos", json=wish) for address in addresses)
-        )
-        for answer in answers:
-            answer.raise_for_status()
-        return len(answers)
 
     async def start_program(self, name: str, arguments: Sequence[str | Path]) -> children.Process:
         """Start a program that ends with the lab; its output goes to `<name>.log` in `directory`."""
@@ -279,6 +289,7 @@ class Lab:
             await refuse_nodes(self.client)
         await install_definitions(self.client)
         self._http = await self._enter(httpx.AsyncClient())
+        self.receiver = await self._enter(Receiver())
         self.state = await self._enter(ClusterState(self.client))
         self.node = await self._enter(Node(self.client, self.state.pods, self.directory / "pods"))
         await self._enter(Workloads(self.client, self.state))

@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import kopf
@@ -21,6 +22,7 @@ from meshshift.adapters.journals import DecisionLog, Journals
 from meshshift.adapters.kube import KubeClient
 from meshshift.adapters.metrics import CONTENT_TYPE, Metrics
 from meshshift.adapters.notifier import Notifier
+from meshshift.adapters.notifier_http import Poster, is_allowed
 from meshshift.adapters.prometheus import PrometheusTelemetry
 from meshshift.core.observation import Timing
 from meshshift.engine.queue import WorkQueue
@@ -122,8 +124,8 @@ class Operator:
         cluster = KubeCluster(self.client, self.identity)
         async with (
             PrometheusTelemetry(self.prometheus, _Queries(self.metrics)) as telemetry,
-            Notifier(cluster, self.metrics.notified) as notifier,
-            GateCalls(self.client, self.metrics.gate_replied) as gates,
+            Notifier(cluster, self.metrics.notified, poster=self._poster()) as notifier,
+            GateCalls(self.client, self.metrics.gate_replied, poster=self._poster()) as gates,
         ):
             reconciler = Reconciler(
                 self.world,
@@ -138,6 +140,9 @@ class Operator:
                 group.create_task(self._measure(telemetry, reconciler), name="settling")
                 for number in range(self.settings.workers):
                     group.create_task(workers.run(), name=f"worker-{number}")
+
+    def _poster(self) -> Poster:
+        return Poster(allows=partial(is_allowed, opened=self.settings.receiver_networks))
 
     async def _measure(self, telemetry: PrometheusTelemetry, reconciler: Reconciler) -> None:
         """Keep the settle time at what istiod's own measurements ask for."""

@@ -10,6 +10,8 @@ from meshshift.adapters.prometheus_http import PrometheusSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from meshshift.adapters.notifier_http import Network
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -34,6 +36,7 @@ class Settings:
     leader_namespace: str = "meshshift-system"
     bind: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     port: int = 8080
+    receiver_networks: tuple[Network, ...] = ()
     log_format: str = "json"
     log_level: str = "info"
 

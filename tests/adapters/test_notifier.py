@@ -9,6 +9,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -410,6 +411,23 @@ async def test_the_controllers_own_pod_is_out_of_reach(bench: Bench, receiver: R
 )
 def test_link_local_addresses_are_out_of_reach(address: str, allowed: bool) -> None:
     assert is_allowed(address) is allowed
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("127.0.0.1", True),
+        ("::ffff:127.0.0.1", True),
+        ("fe80::7%eth0", True),
+        ("10.0.0.7", True),
+        ("127.0.0.2", False),
+        ("::1", False),
+        ("169.254.169.254", False),
+    ],
+)
+def test_who_installs_the_controller_may_open_networks_and_no_more_than_these(address: str, allowed: bool) -> None:
+    opened = [ip_network("127.0.0.1/32"), ip_network("fe80::/64")]
+    assert is_allowed(address, opened) is allowed
 
 
 async def test_a_bug_is_a_failure_too_and_shows_no_address(

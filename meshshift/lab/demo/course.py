@@ -14,6 +14,7 @@ from meshshift.lab.demo.tally import NO_TRAFFIC, Traffic
 
 if TYPE_CHECKING:
     from meshshift.lab.demo.story import Act
+    from meshshift.lab.receiver import Asked
 
 _DECIDED = frozenset({Phase.PROMOTING, Phase.SUCCEEDED, Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.FAILED})
 
@@ -31,8 +32,10 @@ class Course:
     """One act as it went.
 
     `traffic`: while it was played, and `unweighted` only until the canary was meant to have weight.  `outage`: the
-    stretch without telemetry, in seconds since the shift was applied.  `put_in`: routes and mirrors
-    that the controller put into the VirtualService, and `left` those of them that were there at the end.
+    stretch without telemetry, in seconds since the shift was applied.  `put_in`: routes and mirrors that the controller
+    put into the VirtualService, and `left` those of them that were there at the end.  `asked`: what the gate was asked
+    and said.  `told`: the turns that the receiver was told of, as notifications name them.  `copies`: requests that the
+    canary took up before it was meant to have weight.
     """
 
     act: Act
@@ -42,6 +45,9 @@ class Course:
     unweighted: Traffic = NO_TRAFFIC
     put_in: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    told: tuple[str, ...] = ()
+    copies: int = 0
 
     @property
     def last(self) -> StatusModel:
@@ -76,6 +82,12 @@ class Course:
             if start < sight.at <= end and before and _weight(sight.status) != before[-1]
         )
         return next(moved, end) - start
+
+    def weights(self, start: float, end: float) -> frozenset[int]:
+        """What the canary was meant to have between two instants, in percent; seconds since the shift was applied."""
+        before = [_weight(sight.status) for sight in self.sights if sight.at <= start]
+        within = (_weight(sight.status) for sight in self.sights if start < sight.at <= end)
+        return frozenset([*before[-1:], *within])
 
     @property
     def said(self) -> frozenset[str]:

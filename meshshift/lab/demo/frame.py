@@ -66,6 +66,11 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def times(count: int) -> str:
+    """How often, in words: `once`, `3 times`."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def load_line(frame: Frame) -> str:
     """The traffic in one line of plain words."""
     traffic = frame.traffic

@@ -6,7 +6,8 @@ Everything here comes from outside the controller: from watches on the API serve
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from meshshift.api.status import StatusModel
 from meshshift.core.mesh.cohorts import OWNER
@@ -22,18 +23,22 @@ if TYPE_CHECKING:
     from meshshift.api.status import HistoryEntry
     from meshshift.lab.demo.story import Act
     from meshshift.lab.demo.tally import Tally, Traffic
+    from meshshift.lab.receiver import Asked, Receiver
 
 
 class Record:
     """One act, from the instant at which its shift is applied; give it what the watches bring."""
 
-    def __init__(self, act: Act, number: int, tally: Tally, earlier: Record | None) -> None:
+    def __init__(self, act: Act, number: int, tally: Tally, receiver: Receiver, earlier: Record | None) -> None:
         """`number` counts scenes from 1; `earlier` is the act before it of the same service."""
         self.act = act
         self.number = number
         self.aside = ""
+        self.copies = 0
         self.outage: tuple[float, float] | None = None
         self._tally = tally
+        self._receiver = receiver
+        self._skipped = len(receiver.asked), len(receiver.told)
         self._before = tally.now()
         self._unweighted: Traffic | None = None
         self._began = time.time()
@@ -95,7 +100,18 @@ class Record:
             (self._unweighted or now).since(self._before),
             self._put_in,
             self._there,
+            self._asked(),
+            tuple(one.body["transition"] for one in self._receiver.told[self._skipped[1] :] if self._is_mine(one.body)),
+            self.copies,
         )
+
+    def _asked(self) -> tuple[Asked, ...]:
+        """The questions of this act's gates, timed from its beginning."""
+        asked = self._receiver.asked[self._skipped[0] :]
+        return tuple(replace(one, time=one.time - self._began) for one in asked if one.service == self.act.service)
+
+    def _is_mine(self, told: dict[str, Any]) -> bool:
+        return told.get("service") == self.act.service and told.get("canary") == self.act.canary.name
 
     def frame(self, of: int, per_second: float) -> Frame:
         """This moment, for a display."""

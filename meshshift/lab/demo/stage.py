@@ -79,7 +79,8 @@ class Stage:
         """Play all acts; returns what was seen of each, all requests, and the verdict."""
         courses: list[Course] = []
         await self._await_telemetry()
-        for number, scene in enumerate(self._scenario.scenes, 1):
+        for number, written in enumerate(self._scenario.scenes, 1):
+            scene = [act.on(self._lab.receiver.url) for act in written]
             courses += await self._play(scene, number)
             if any(course.last.phase is not course.act.expected.phase for course in courses):
                 break
@@ -98,6 +99,7 @@ class Stage:
             while any(record.elapsed < record.act.timeout and not record.course().ended for record in records):
                 self._check_alive(mischief)
                 self._show(records)
+                await self._count_copies(records)
                 await asyncio.sleep(_REFRESH)
             self._show(records)
         finally:
@@ -116,7 +118,7 @@ class Stage:
         return f"{shown}\n\nand likewise for {likewise}, in the same group"
 
     async def _apply(self, act: Act, number: int) -> None:
-        record = Record(act, number, self._tally, self._records.get(act.service))
+        record = Record(act, number, self._tally, self._lab.receiver, self._records.get(act.service))
         self._records[act.service] = record
         stored = await self._lab.client.apply(document(act))
         record.applied(stored["metadata"]["generation"])
@@ -173,6 +175,13 @@ class Stage:
         finally:
             record.aside = ""
             self._lab.prometheus.thaw()
+
+    async def _count_copies(self, records: Sequence[Record]) -> None:
+        """Ask the canaries that have no weight what they have taken up all the same."""
+        for record in records:
+            if record.act.expected.copies and record.unweighted:
+                served = await self._lab.served(record.act.canary.name, record.act.service)
+                record.copies = served if record.unweighted else record.copies
 
     async def _drained(self) -> Traffic:
         """Stop the load and wait until the client's and Envoy's record agree, or no longer change."""

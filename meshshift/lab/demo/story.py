@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NAME = "reviews"
 NAMESPACE = "bookinfo"
+RECEIVER = "http://receiver.lab"
+"""Where gates and notifications of a story go; on the stage, the address that the lab's receiver has (`Act.on`)."""
 STEPS = (5, 10, 25, 50)
 """The canary's weights where an act says nothing else, in percent; the controller adds the last one, 100."""
 
@@ -60,7 +62,10 @@ class Expectation:
     `phase`, `reason`: how it ends.  `blames`: the indicator that the final message starts with, if any.  `peak`: the
     most weight, in percent, that the canary may ever have had.  `held`: for how many seconds of the outage, at least,
     the weight must not move.  `said`: the reasons of which one must have been shown during the outage.  `first`: the
-    cohort of clients that must meet the canary while it has no weight yet, when nobody else may.
+    cohort of clients that must meet the canary while it has no weight yet, when nobody else may.  `copies`: how many
+    requests, at least, the canary must have taken up while it has no weight and nobody may get an answer of it.
+    `waits`: how often the gate must have said wait before its last word, while the weight may not move.  `told`: the
+    turns that must have been told to the receiver, in order.
     """
 
     phase: Phase
@@ -70,6 +75,9 @@ class Expectation:
     held: float = 0.0
     said: frozenset[str] = frozenset()
     first: str = ""
+    copies: int = 0
+    waits: int = 0
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,11 @@ class Act:
     more: str = ""
     service: str = NAME
     group: str = ""
+
+    def on(self, receiver: str) -> Act:
+        """The act with the address of a running receiver in place of `RECEIVER`."""
+        strategy, more = (text.replace(RECEIVER, receiver) for text in (self.strategy, self.more))
+        return replace(self, strategy=strategy, more=more)
 
     @property
     def title(self) -> str:

@@ -12,6 +12,7 @@ from meshshift.lab.demo.course import Course, Sight
 from meshshift.lab.demo.scenarios import SCENARIOS
 from meshshift.lab.demo.story import Scenario
 from meshshift.lab.demo.tally import NO_TRAFFIC, Traffic
+from meshshift.lab.receiver import Asked
 from tests.lab.demo.canned import HOLDING, TRAFFIC, outage_course, promoted_course, rolled_back_course, status
 
 SLOW = SCENARIOS["slow"].acts[0]
@@ -75,7 +76,7 @@ def test_the_slow_version_must_be_blamed_for_its_latency(message: str, claims: l
 
 def previewed() -> Course:
     """A version that testers alone met at first; its route is gone."""
-    seen = Traffic(met={("testers", "v3"): 40, ("testers", "v2"): 3, ("everybody else", "v2"): 500})
+    seen = Traffic(met={("testers", "v3"): 40, ("testers", "v2"): 3, ("everyone else", "v2"): 500})
     sights = rolled_back_course().sights
     act = SCENARIOS["preview"].acts[1]
     return Course(act, (sights[0], sights[-1]), unweighted=seen, put_in=("route meshshift/bookinfo/reviews/preview",))
@@ -88,9 +89,9 @@ def test_a_preview_for_testers_alone_passes() -> None:
 @pytest.mark.parametrize(
     ("change", "claim"),
     [
-        ({"unweighted": Traffic(met={("everybody else", "v2"): 500})}, "testers meet v3 before it has any weight"),
+        ({"unweighted": Traffic(met={("everyone else", "v2"): 500})}, "testers meet v3 before it has any weight"),
         (
-            {"unweighted": Traffic(met={("testers", "v3"): 40, ("everybody else", "v3"): 1})},
+            {"unweighted": Traffic(met={("testers", "v3"): 40, ("everyone else", "v3"): 1})},
             "until then nobody else meets v3",
         ),
         ({"left": ("mirror",)}, "v2 → v3 leaves no header route and no mirror behind"),
@@ -101,6 +102,72 @@ def test_a_preview_that_nobody_met_that_others_met_or_that_stays_is_a_failure(
     change: dict[str, Any], claim: str
 ) -> None:
     assert broken(replace(previewed(), **change)) == [claim]
+
+
+def asked(*statuses: int, keys: str = "abcdef") -> tuple[Asked, ...]:
+    return tuple(Asked(6.0 + 3 * n, "reviews", "run.2", keys[n], status) for n, status in enumerate(statuses))
+
+
+def gated(**change: Any) -> Course:
+    """A gate that said wait once at 10 %, and then no."""
+    sights = (
+        Sight(5.0, status("Progressing", "FirstStep", "0% → 10%", 10)),
+        Sight(30.0, status("RolledBack", "GateRefused", "10% → 0%: the gate refused: 403", 0)),
+    )
+    return replace(Course(SCENARIOS["gate"].acts[1], sights, asked=asked(425, 403)), **change)
+
+
+def test_a_gate_that_was_heard_passes() -> None:
+    assert broken(gated()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "claims"),
+    [
+        ({"asked": ()}, ["the gate of v3 says wait once, then its last word", "until then v3 gets no more traffic"]),
+        ({"asked": asked(425, 425, 403)}, ["the gate of v3 says wait once, then its last word"]),
+        ({"asked": asked(425)}, ["the gate of v3 says wait once, then its last word"]),
+        ({"asked": asked(425, 403, keys="aa")}, ["each question has a key of its own"]),
+        (
+            {"sights": (gated().sights[0], Sight(7.0, status("Progressing", "x", "y", 5)), gated().sights[1])},
+            ["until then v3 gets no more traffic"],
+        ),
+    ],
+)
+def test_a_gate_that_was_not_heard_is_a_failure(change: dict[str, Any], claims: list[str]) -> None:
+    assert broken(gated(**change)) == claims
+
+
+def mirrored(**change: Any) -> Course:
+    """A bad version that worked on copies first."""
+    sights = (
+        Sight(14.0, status("Progressing", "ProvenNotWorse", "0% → 10%", 10)),
+        Sight(20.0, status("RolledBack", "RegressionProven", "success-rate proven worse", 0)),
+    )
+    course = Course(SCENARIOS["mirror"].acts[0], sights, copies=700, put_in=("mirror",))
+    return replace(course, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "claims"),
+    [
+        ({}, []),
+        ({"copies": 499}, ["v2 takes up at least 500 copies before it has any weight"]),
+        ({"unweighted": Traffic(answered={"v2": 1})}, ["until then no client gets an answer of v2"]),
+        ({"left": ("mirror",)}, ["v1 → v2 leaves no header route and no mirror behind"]),
+    ],
+)
+def test_copies_must_arrive_and_their_answers_must_not(change: dict[str, Any], claims: list[str]) -> None:
+    assert broken(mirrored(**change)) == claims
+
+
+def test_a_turn_that_is_not_told_is_a_failure() -> None:
+    act = SCENARIOS["notifications"].acts[1]
+    course = replace(rolled_back_course(), act=act, told=act.expected.told)
+    assert broken(course) == []
+    assert broken(replace(course, told=act.expected.told[:-1])) == [
+        "the receiver is told of each turn of v2 → v3, in order"
+    ]
 
 
 def test_in_a_group_each_claim_says_which_service_it_is_about() -> None:

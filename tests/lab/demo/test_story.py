@@ -11,7 +11,7 @@ import yaml
 from meshshift.api.convert import spec_from_wire
 from meshshift.core.spec import SetWeight
 from meshshift.lab.demo.scenarios import SCENARIOS
-from meshshift.lab.demo.story import Act, Scenario, command, document
+from meshshift.lab.demo.story import RECEIVER, Act, Scenario, command, document
 
 ACTS = [act for scenario in SCENARIOS.values() for act in scenario.acts]
 
@@ -21,6 +21,15 @@ def test_the_controller_understands_the_shift_and_its_steps_are_those_of_the_scr
     spec = spec_from_wire(document(act)["spec"], namespace="bookinfo")
     assert (spec.stable.name, spec.canary.name) == (act.stable, act.canary.name)
     assert [step.percent for step in spec.steps if isinstance(step, SetWeight)] == [*act.weights, 100]
+
+
+def test_on_the_stage_gates_and_notifications_have_the_receivers_address() -> None:
+    for name in ("gate", "notifications"):
+        for act in SCENARIOS[name].acts:
+            shown = command(act.on("http://127.0.0.1:7"))
+            assert RECEIVER in command(act)
+            assert RECEIVER not in shown
+            assert "http://127.0.0.1:7/" in shown
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.title)

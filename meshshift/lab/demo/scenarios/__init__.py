@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from meshshift.lab.demo.scenarios import demo, errors, good, group, outage, preview, red_black, slow
+from meshshift.lab.demo.scenarios import (
+    demo,
+    errors,
+    feature_flag,
+    gate,
+    good,
+    group,
+    mirror,
+    notifications,
+    outage,
+    preview,
+    red_black,
+    slow,
+)
 
-_MODULES = (demo, good, errors, slow, outage, red_black, preview, group)
+_MODULES = (demo, good, errors, slow, outage, red_black, preview, feature_flag, mirror, gate, notifications, group)
 SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in _MODULES}
 """In the order in which `--help` lists them; the first is the default."""

@@ -34,5 +34,5 @@ SCENARIO = Scenario(
             strategy=STRATEGY,
         ),
     ),
-    (Cohort("everybody else", share=0.9), Cohort("testers", share=0.1, headers={"x-preview": "true"})),
+    (Cohort("everyone else", share=0.9), Cohort("testers", share=0.1, headers={"x-preview": "true"})),
 )
