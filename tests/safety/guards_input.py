@@ -75,9 +75,20 @@ INPUT = (
         "gate-address",
         "No shift can make the controller post to itself, or to where clouds keep credentials.",
         "meshshift/adapters/notifier_http.py",
-        "    return not (plain.is_loopback or",
-        "    return True or (plain.is_loopback or",
+        "    return not own or",
+        "    return True or",
         at("adapters/test_gates.py", "neither_the_own_pod_nor_link_local_addresses_are_asked"),
+    ),
+    Guard(
+        "receiver-networks",
+        "What `--receiver-networks` opens is these networks, and none beside them.",
+        "meshshift/adapters/notifier_http.py",
+        "any(plain in network for network in opened)",
+        "bool(opened)",
+        at(
+            "adapters/test_notifier.py",
+            "who_installs_the_controller_may_open_networks_and_no_more_than_these[127.0.0.2-False]",
+        ),
     ),
     Guard(
         "gate-redirect",
