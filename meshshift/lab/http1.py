@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Token = TypeVar("Token")
 
@@ -17,8 +20,13 @@ class Owner(Protocol[Token]):
     def lost(self, connection: Connection[Token]) -> None:
         """The connection is gone."""
 
-    def finish(self, token: Token, status: int, version: str, pod: str, error: str = "") -> None:
-        """The request has been answered, or (status 0) never will be, because of `error`."""
+    def finish(
+        self, token: Token, status: int, version: str, pod: str, error: str = "", cookies: Sequence[str] = ()
+    ) -> None:
+        """The request has been answered, or (status 0) never will be, because of `error`.
+
+        `cookies` are the values of its `Set-Cookie` headers.
+        """
 
 
 class Connection(asyncio.Protocol, Generic[Token]):
@@ -67,7 +75,7 @@ class Connection(asyncio.Protocol, Generic[Token]):
         token, self._token = self._token, None
         if token is not None:
             version, pod = _header(head, b"x-version"), _header(head, b"x-pod")
-            self._owner.finish(token, int(head[9:12]), version, pod)
+            self._owner.finish(token, int(head[9:12]), version, pod, cookies=_cookies(head))
         if _header(head, b"connection").lower() == "close":
             self.close()
         else:
@@ -81,6 +89,13 @@ def _header(head: bytes, name: bytes) -> str:
     end = head.find(b"\r\n", start + 2)
     line = head[start + 2 : end if end >= 0 else len(head)]
     return line.partition(b":")[2].strip().decode("latin-1")
+
+
+def _cookies(head: bytes) -> list[str]:
+    if b"set-cookie" not in head.lower():
+        return []
+    lines = (line.partition(b":") for line in head.split(b"\r\n"))
+    return [value.strip().decode("latin-1") for name, _, value in lines if name.lower() == b"set-cookie"]
 
 
 def _body_end(head: bytes, buffer: bytes, start: int) -> int | None:

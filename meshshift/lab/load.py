@@ -10,6 +10,7 @@ Half of the connections come from each of two loopback addresses; telemetry take
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import os
@@ -20,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from meshshift.lab.browsers import Browser, Crowd
 from meshshift.lab.http1 import Connection
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ _DRAIN_TIMEOUT = 10.0
 class Cohort:
     """A kind of client: its share of the requests (relative to the other cohorts) and what its requests say.
 
-    `host` is what it calls the service; empty: as the load as a whole does.
+    `host` is what it calls the service; empty: as the load as a whole does.  `browsers`: so many of them keep cookies
+    (0: nobody does), and each is replaced by a new one after so many `visits` (0: it stays).
     """
 
     name: str = "everyone"
@@ -43,6 +46,8 @@ class Cohort:
     headers: Mapping[str, str] = field(default_factory=dict)
     path: str = "/"
     host: str = ""
+    browsers: int = 0
+    visits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ class Response:
 
     `time` is when it was due (unix seconds), `lag` how much later it was sent, `latency` from then to the answer (both
     in seconds).  `status` is 0 if the connection failed, and `error` says how.  `version` and `pod` are the sample
-    app's own words, empty if the answer is not from it.  `host` is whom the request was for.
+    app's own words, empty if the answer is not from it.  `host` is whom the request was for.  `browser` tells
+    clients that keep cookies apart (0: one that does not), and `cookie` is what its request brought.
     """
 
     time: float
@@ -63,6 +69,8 @@ class Response:
     cohort: str
     error: str = ""
     host: str = ""
+    browser: int = 0
+    cookie: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class _Client:
 class _Pending:
     due: float
     sent: float
-    client: _Client
+    client: _Client | Browser
 
 
 class Load:
@@ -125,7 +133,8 @@ class Load:
         self.total = 0
         self.listeners: list[Callable[[Response], None]] = []
         self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._clients = [_client(host, cohort) for cohort in cohorts]
+        numbers = itertools.count(1)
+        self._clients = [_client(host, cohort, numbers) for cohort in cohorts]
         self._cumulative = [sum(one.share for one in cohorts[: index + 1]) for index in range(len(cohorts))]
         self._sources = tuple(sources)
         self._limit = connections
@@ -135,7 +144,7 @@ class Load:
         self._idle: deque[Connection[_Pending]] = deque()
         self._open = 0
         self._opened = 0
-        self._waiting: deque[tuple[float, _Client]] = deque()
+        self._waiting: deque[tuple[float, _Client | Browser]] = deque()
         self._in_flight = 0
         self._changed = asyncio.Event()
         # The wall clock may be set while the load runs; answers must not take negative time.
@@ -204,12 +213,12 @@ class Load:
             for index in range(count):
                 self._dispatch(wall - (count - 1 - index) * spacing, self._draw())
 
-    def _draw(self) -> _Client:
-        if len(self._clients) == 1:
-            return self._clients[0]
-        return self._chance.choices(self._clients, cum_weights=self._cumulative)[0]
+    def _draw(self) -> _Client | Browser:
+        several = len(self._clients) > 1
+        drawn = self._chance.choices(self._clients, cum_weights=self._cumulative)[0] if several else self._clients[0]
+        return drawn.take() if isinstance(drawn, Crowd) else drawn
 
-    def _dispatch(self, due: float, client: _Client) -> None:
+    def _dispatch(self, due: float, client: _Client | Browser) -> None:
         self._in_flight += 1
         if self._idle:
             # Oldest first: all connections, and so both source addresses, carry the same traffic.
@@ -254,10 +263,15 @@ class Load:
         if self._waiting:
             self._open_another()
 
-    def finish(self, pending: _Pending, status: int, version: str, pod: str, error: str = "") -> None:
+    def finish(
+        self, pending: _Pending, status: int, version: str, pod: str, error: str = "", cookies: Sequence[str] = ()
+    ) -> None:
         """Keep one answer."""
         latency, lag, client = self._now() - pending.sent, pending.sent - pending.due, pending.client
-        response = Response(pending.due, status, version, pod, latency, lag, client.cohort, error, client.host)
+        who = (client.number, client.sent) if isinstance(client, Browser) else (0, "")
+        response = Response(pending.due, status, version, pod, latency, lag, client.cohort, error, client.host, *who)
+        if isinstance(client, Browser):
+            client.answered(cookies)
         self.total += 1
         self._in_flight -= 1
         self.responses.append(response)
@@ -291,8 +305,11 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
-def _client(default_host: str, cohort: Cohort) -> _Client:
+def _client(default_host: str, cohort: Cohort, numbers: Iterable[int]) -> _Client | Crowd:
     host = cohort.host or default_host
     headers = {"host": host, "user-agent": "meshshift-lab-load", **cohort.headers}
     lines = [f"GET {cohort.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return _Client(cohort.name, host, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+    request = ("\r\n".join(lines) + "\r\n").encode("latin-1")
+    if cohort.browsers:
+        return Crowd(cohort.name, host, request, cohort.browsers, cohort.visits, numbers)
+    return _Client(cohort.name, host, request + b"\r\n")

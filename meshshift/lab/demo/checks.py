@@ -42,7 +42,7 @@ def check(scenario: Scenario, courses: Sequence[Course], total: Traffic) -> tupl
 
 def _of(course: Course) -> Iterator[Check]:
     """What an act claims; each kind of claim is silent where the act does not make it."""
-    for claims in (_ending, _first, _copies, _gate, _told, _left, _peak, _outage):
+    for claims in (_ending, _first, _sticky, _copies, _gate, _told, _left, _peak, _outage):
         yield from claims(course)
 
 
@@ -119,6 +119,16 @@ def _peak(course: Course) -> Iterator[Check]:
     if most < 100:
         claim = f"{course.act.who} never has {f'more than {most}%' if most else 'any'} of the traffic"
         yield Check(claim, course.peak <= most, f"at most {course.peak}%")
+
+
+def _sticky(course: Course) -> Iterator[Check]:
+    """Browsers with a cookie of this act meet one version only, until its end is decided."""
+    if not course.act.expected.sticky:
+        return
+    moved = sum(course.undecided.moved.values())
+    met = " and ".join(f"{who} {count:,}" for who, count in sorted(course.undecided.answered.items()) if count)
+    claim = f"until {course.act.title} is decided, nobody with a cookie changes version"
+    yield Check(claim, not moved and course.act.who in course.undecided.answered, f"{moved:,} did; met: {met}")
 
 
 def _outage(course: Course) -> Iterator[Check]:

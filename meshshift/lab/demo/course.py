@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meshshift.lab.demo.story import Act
     from meshshift.lab.receiver import Asked
 
-_DECIDED = frozenset({Phase.PROMOTING, Phase.SUCCEEDED, Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.FAILED})
+DECIDED = frozenset({Phase.PROMOTING, Phase.SUCCEEDED, Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Course:
     stretch without telemetry, in seconds since the shift was applied.  `put_in`: routes and mirrors that the controller
     put into the VirtualService, and `left` those of them that were there at the end.  `asked`: what the gate was asked
     and said.  `told`: the turns that the receiver was told of, as notifications name them.  `copies`: requests that the
-    canary took up before it was meant to have weight.
+    canary took up before it was meant to have weight.  `undecided`: the traffic until the controller had made up its
+    mind.
     """
 
     act: Act
@@ -48,6 +49,7 @@ class Course:
     asked: tuple[Asked, ...] = ()
     told: tuple[str, ...] = ()
     copies: int = 0
+    undecided: Traffic = NO_TRAFFIC
 
     @property
     def last(self) -> StatusModel:
@@ -62,7 +64,7 @@ class Course:
     @property
     def decided_at(self) -> float | None:
         """When the controller had made up its mind, in seconds since the shift was applied."""
-        return next((sight.at for sight in self.sights if sight.status.phase in _DECIDED), None)
+        return next((sight.at for sight in self.sights if sight.status.phase in DECIDED), None)
 
     @property
     def peak(self) -> int:

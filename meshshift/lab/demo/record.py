@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.api.status import StatusModel
 from meshshift.core.mesh.cohorts import OWNER
-from meshshift.lab.demo.course import Course, Sight
+from meshshift.lab.demo.course import DECIDED, Course, Sight
 from meshshift.lab.demo.frame import Frame
 from meshshift.lab.demo.story import NAMESPACE
 from meshshift.lab.watching import key_of
@@ -39,8 +39,10 @@ class Record:
         self._tally = tally
         self._receiver = receiver
         self._skipped = len(receiver.asked), len(receiver.told)
+        tally.expire_cookies()
         self._before = tally.now()
         self._unweighted: Traffic | None = None
+        self._undecided: Traffic | None = None
         self._began = time.time()
         self._generation = 0
         self._earlier: tuple[HistoryEntry, ...] = earlier.history if earlier else ()
@@ -82,6 +84,8 @@ class Record:
             self._sights.append(Sight(self.elapsed, status))
             if self.weight and self._unweighted is None:
                 self._unweighted = self._tally.now()
+            if status.phase in DECIDED and self._undecided is None:
+                self._undecided = self._tally.now()
 
     def saw_virtual_service(self, document: Document, exists: bool) -> None:
         """A change of any VirtualService; the one of the service has its name."""
@@ -103,6 +107,7 @@ class Record:
             self._asked(),
             tuple(one.body["transition"] for one in self._receiver.told[self._skipped[1] :] if self._is_mine(one.body)),
             self.copies,
+            (self._undecided or now).since(self._before),
         )
 
     def _asked(self) -> tuple[Asked, ...]:

@@ -65,7 +65,8 @@ class Expectation:
     cohort of clients that must meet the canary while it has no weight yet, when nobody else may.  `copies`: how many
     requests, at least, the canary must have taken up while it has no weight and nobody may get an answer of it.
     `waits`: how often the gate must have said wait before its last word, while the weight may not move.  `told`: the
-    turns that must have been told to the receiver, in order.
+    turns that must have been told to the receiver, in order.  `sticky`: whether clients that keep cookies must stay on
+    the version they have met until it is decided how the shift ends.
     """
 
     phase: Phase
@@ -78,6 +79,7 @@ class Expectation:
     copies: int = 0
     waits: int = 0
     told: tuple[str, ...] = ()
+    sticky: bool = False
 
 
 @dataclass(frozen=True, slots=True)

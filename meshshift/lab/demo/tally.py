@@ -30,8 +30,9 @@ class Traffic:
 
     By the client: `sent` (answered or given up), `answered` and `failed` (5xx) by the version that answered
     (`Act.who`), `unanswered` (the connection failed), `foreign` (answered by something else than the app), `met`
-    (answered, by the cohort that asked and the version).  By Envoy: `logged`, `misrouted` by flag (NC, NR, UH),
-    `broken` (any other failure that is not the app's answer).
+    (answered, by the cohort that asked and the version), `moved` (answered by another version than the same browser's
+    request before, although it brought a cookie of this act; by both versions).  By Envoy: `logged`, `misrouted` by
+    flag (NC, NR, UH), `broken` (any other failure that is not the app's answer).
     """
 
     sent: int = 0
@@ -43,6 +44,7 @@ class Traffic:
     misrouted: Mapping[str, int] = field(default_factory=dict)
     broken: int = 0
     met: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    moved: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def failed_by_app(self) -> int:
@@ -81,6 +83,7 @@ class Traffic:
             _difference(self.misrouted, earlier.misrouted),
             self.broken - earlier.broken,
             _difference(self.met, earlier.met),
+            _difference(self.moved, earlier.moved),
         )
 
 
@@ -97,6 +100,10 @@ class Tally:
         self._access_log = access_log
         self._several = several
         self._met: Counter[tuple[str, str]] = Counter()
+        self._moved: Counter[tuple[str, str]] = Counter()
+        self._latest: dict[int, str] = {}
+        self._brought: set[str] = set()
+        self._expired: frozenset[str] = frozenset()
         self._answered: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._sent = self._unanswered = self._foreign = 0
@@ -117,7 +124,12 @@ class Tally:
             self._access_log.mistaken(),
             broken,
             dict(self._met),
+            dict(self._moved),
         )
+
+    def expire_cookies(self) -> None:
+        """Cookies that were brought so far keep nobody anywhere any more."""
+        self._expired = frozenset(self._brought)
 
     def _take(self, response: Response) -> None:
         self._sent += 1
@@ -130,8 +142,17 @@ class Tally:
             who = f"{service} {response.version}" if self._several else response.version
             self._answered[who] += 1
             self._met[response.cohort, who] += 1
+            if response.browser:
+                self._follow(response, who)
             if response.status >= 500:
                 self._failed[who] += 1
+
+    def _follow(self, response: Response, who: str) -> None:
+        before = self._latest.get(response.browser, who)
+        self._latest[response.browser] = who
+        self._brought.add(response.cookie)
+        if before != who and response.cookie not in {"", *self._expired}:
+            self._moved[before, who] += 1
 
 
 def _is_broken(code: int, flags: str, subset: str) -> bool:

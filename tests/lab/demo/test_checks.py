@@ -170,6 +170,17 @@ def test_a_turn_that_is_not_told_is_a_failure() -> None:
     ]
 
 
+def test_a_browser_that_changes_version_before_the_end_is_decided_is_a_failure() -> None:
+    act = SCENARIOS["sticky"].acts[0]
+    met = Traffic(answered={"v1": 900, "v2": 100})
+    course = replace(promoted_course(), act=act, undecided=met)
+    assert broken(course) == []
+    claim = "until v1 → v2 is decided, nobody with a cookie changes version"
+    moved = replace(met, moved={("v1", "v2"): 1})
+    assert claim in broken(replace(course, undecided=moved))
+    assert claim in broken(replace(course, undecided=Traffic(answered={"v1": 900}))), "nobody met v2 at all"
+
+
 def test_in_a_group_each_claim_says_which_service_it_is_about() -> None:
     acts = SCENARIOS["group"].acts
     courses = [replace(rolled_back_course(), act=act) for act in acts]

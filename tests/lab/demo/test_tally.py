@@ -67,6 +67,28 @@ async def test_who_met_which_version_is_counted_and_services_are_told_apart_wher
     assert several.now().met[("others", "ratings v1")] == 1
 
 
+async def test_who_is_moved_though_a_cookie_of_this_act_should_keep_them_is_counted() -> None:
+    source = load()
+    tally = Tally(source, await access_log())
+
+    def answered(browser: int, version: str, cookie: str) -> None:
+        for listener in source.listeners:
+            listener(replace(response(200, version), browser=browser, cookie=cookie))
+
+    answered(1, "v1", "")
+    answered(1, "v2", "")
+    assert tally.now().moved == {}, "nothing kept it yet"
+    answered(1, "v2", "c=canary")
+    answered(2, "v1", "c=stable")
+    answered(1, "v1", "c=canary")
+    assert tally.now().moved == {("v2", "v1"): 1}
+    tally.expire_cookies()
+    answered(2, "v2", "c=stable")
+    assert tally.now().moved == {("v2", "v1"): 1}, "a cookie of an earlier act keeps nobody"
+    answered(2, "v3", "c=other")
+    assert tally.now().moved == {("v2", "v1"): 1, ("v2", "v3"): 1}
+
+
 @pytest.mark.parametrize(
     ("code", "flags", "lost"),
     [

@@ -81,6 +81,35 @@ async def test_a_cohort_may_call_another_host() -> None:
     assert sorted(row.host for row in load.responses) == sorted(asked)
 
 
+async def test_a_browser_brings_the_cookie_it_was_given_and_has_one_request_at_a_time() -> None:
+    brought: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            cookie = head.decode().partition("cookie: ")[2].partition("\r\n")[0]
+            brought.append(cookie)
+            given = "" if cookie else f"Set-Cookie: user=u{len(brought)}; Path=/; HttpOnly\r\nSet-Cookie: b=2\r\n"
+            writer.write(f"HTTP/1.1 200 OK\r\nX-Version: v1\r\n{given}Content-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    cohorts = (Cohort(browsers=3, visits=5),)
+    async with Load(url, host="x", rate=300, cohorts=cohorts) as load:
+        await load.answers(60)
+    server.close()
+    assert sorted(row.cookie for row in load.responses) == sorted(brought)
+    by_browser: dict[int, list[str]] = {}
+    for row in load.responses:
+        by_browser.setdefault(row.browser, []).append(row.cookie)
+    assert 0 not in by_browser
+    assert max(map(len, by_browser.values())) == 5, "then it goes, and one without cookies comes"
+    for first, *later in by_browser.values():
+        assert first == ""
+        assert len(set(later)) <= 1, "it brings what the first answer gave"
+        assert all(each.startswith("user=u") and each.endswith("; b=2") for each in later)
+
+
 async def test_chunked_answers_are_understood() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readuntil(b"\r\n\r\n"):

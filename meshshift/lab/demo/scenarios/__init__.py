@@ -15,8 +15,23 @@ from meshshift.lab.demo.scenarios import (
     preview,
     red_black,
     slow,
+    sticky,
 )
 
-_MODULES = (demo, good, errors, slow, outage, red_black, preview, feature_flag, mirror, gate, notifications, group)
+_MODULES = (
+    demo,
+    good,
+    errors,
+    slow,
+    outage,
+    red_black,
+    preview,
+    feature_flag,
+    mirror,
+    gate,
+    notifications,
+    group,
+    sticky,
+)
 SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in _MODULES}
 """In the order in which `--help` lists them; the first is the default."""
