@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 COMPONENT = "meshshift"
-_RESOURCES = {each.kind: each for each in (VIRTUAL_SERVICES, DESTINATION_RULES)}
+_RESOURCES = {each.kind: each for each in (VIRTUAL_SERVICES, DESTINATION_RULES, TRAFFIC_SHIFTS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class KubeCluster:
         return await self.client.get(TRAFFIC_SHIFTS, *key)
 
     async def read(self, ref: ObjectRef) -> Document:
-        """A VirtualService or DestinationRule as it is now."""
+        """A VirtualService, a DestinationRule or a TrafficShift as it is now."""
         return await self.client.get(_RESOURCES[ref.kind], ref.namespace, ref.name)
 
     async def write_status(self, shift: Document, status: Mapping[str, Any]) -> Document:
@@ -77,20 +77,20 @@ class KubeCluster:
         return await self.client.patch(_RESOURCES[ref.kind], ref.namespace, ref.name, patch.operations)
 
     async def create(self, document: Document) -> Document:
-        """Create a VirtualService or DestinationRule."""
+        """Create a VirtualService, a DestinationRule or a TrafficShift."""
         resource: Resource = _RESOURCES[document["kind"]]
         return await self.client.create(resource, document["metadata"]["namespace"], document)
 
-    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
+    async def emit(self, about: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
         """Record an Event; one of that name is the same Event and stays."""
-        metadata = shift["metadata"]
+        metadata = about["metadata"]
         event = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": name, "namespace": metadata["namespace"]},
             "involvedObject": {
-                "apiVersion": shift.get("apiVersion", TRAFFIC_SHIFTS.api_version),
-                "kind": TRAFFIC_SHIFTS.kind,
+                "apiVersion": about.get("apiVersion", TRAFFIC_SHIFTS.api_version),
+                "kind": about.get("kind", TRAFFIC_SHIFTS.kind),
                 "namespace": metadata["namespace"],
                 "name": metadata["name"],
                 "uid": metadata.get("uid", ""),

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from meshshift.adapters.logs import fields
 from meshshift.adapters.turns import TurnFilter
 from meshshift.core.decision import QUIET, Kind
+from meshshift.core.enrolment.view import Tell
 from meshshift.engine.report import WARNINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meshshift.core.decision import Decision
+    from meshshift.core.enrolment.view import Act
     from meshshift.core.notices import Turn
     from meshshift.core.observation import Observation
     from meshshift.engine.ports import Document, Journal, Key
@@ -29,6 +31,7 @@ REMIND = 600.0
 
 _decisions = logging.getLogger("meshshift.decisions")
 _journals = logging.getLogger("meshshift.journals")
+_services = logging.getLogger("meshshift.services")
 
 
 class DecisionLog:
@@ -80,6 +83,26 @@ class DecisionLog:
             return False
         told[reason] = now
         return True
+
+
+class ActLog:
+    """What is done for Services, as log records of the logger `meshshift.services`, each new act once."""
+
+    def __init__(self) -> None:
+        self._last: dict[Key, tuple[str, str]] = {}
+
+    def acted(self, key: Key, act: Act) -> None:
+        """Tell an act that is new, at a level that says whether a person should look."""
+        said = act.reason, act.message
+        level = logging.DEBUG if act.tell is Tell.NOBODY and not act.edits else logging.INFO
+        if act.reason != "Settling" and self._last.get(key) != said:
+            self._last[key] = said
+            where = fields(namespace=key[0], name=key[1], kind="Service", reason=act.reason)
+            _services.log(logging.WARNING if act.tell is Tell.WARNING else level, act.message, extra=where)
+
+    def forgot(self, key: Key) -> None:
+        """The Service is gone, or has nothing to do with this controller."""
+        self._last.pop(key, None)
 
 
 class Journals:

@@ -48,7 +48,7 @@ class Cluster(Protocol):
         ...
 
     async def read(self, ref: ObjectRef) -> Document:
-        """A VirtualService or DestinationRule as it is now."""
+        """A VirtualService, a DestinationRule or a TrafficShift as it is now."""
         ...
 
     async def write_status(self, shift: Document, status: Mapping[str, Any]) -> Document:
@@ -72,11 +72,11 @@ class Cluster(Protocol):
         ...
 
     async def create(self, document: Document) -> Document:
-        """Create an object of Istio; Conflict if there is one of that name."""
+        """Create an object of Istio or a TrafficShift; Conflict if there is one of that name."""
         ...
 
-    async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
-        """Record an Event about the shift under a name of its own, so that a repetition changes nothing.
+    async def emit(self, about: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
+        """Record an Event about an object under a name of its own, so that a repetition changes nothing.
 
         False if there was one of that name already.
         """

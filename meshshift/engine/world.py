@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any
 
+from meshshift.api.annotations import has_opted_in
 from meshshift.core.mesh.documents import member
 from meshshift.core.mesh.hosts import covers, is_wildcard
 from meshshift.core.mesh.subsets import rule_host
 from meshshift.core.mesh.virtual_service import MESH, read_virtual_service
+from meshshift.core.pods import selector_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -161,6 +163,47 @@ class PodTable(Table):
                 del self._carriers[pair]
 
 
+class ServiceTable(HostTable):
+    """Services; those that have opted in are found by their host, and by the labels of the pods that they select."""
+
+    def __init__(self, host_of: Callable[[Key], str]) -> None:
+        super().__init__(lambda each: frozenset({host_of(key_of(each))}))
+        self._selecting: dict[tuple[str, str, str], set[Key]] = defaultdict(set)
+
+    def put(self, document: Document) -> bool:
+        """Keep the Service, and by which label it may be found."""
+        before = self.get(key_of(document))
+        if not super().put(document):
+            return False
+        self._unselect(before)
+        if (pair := _first_pair(document)) is not None:
+            self._selecting[pair].add(key_of(document))
+        return True
+
+    def drop(self, document: Document) -> None:
+        """The Service is gone."""
+        self._unselect(self.get(key_of(document)))
+        super().drop(document)
+
+    def selecting(self, pod: Document) -> list[Key]:
+        """The Services that have opted in and may select the pod: it has the first of the labels that they ask for."""
+        return sorted({key for pair in _label_pairs(pod) for key in self._selecting.get(pair, ())})
+
+    def _unselect(self, service: Document | None) -> None:
+        if service is not None and (pair := _first_pair(service)) is not None:
+            self._selecting[pair].discard(key_of(service))
+            if not self._selecting[pair]:
+                del self._selecting[pair]
+
+
+def _first_pair(service: Document) -> tuple[str, str, str] | None:
+    """Namespace and first label of the selector of a Service that has opted in."""
+    selector = selector_of(service)
+    if not selector or not has_opted_in(service):
+        return None
+    return key_of(service)[0], *min(selector.items())
+
+
 def _label_pairs(pod: Document) -> list[tuple[str, str, str]]:
     namespace, _ = key_of(pod)
     return [(namespace, name, value) for name, value in (pod["metadata"].get("labels") or {}).items()]
@@ -172,7 +215,7 @@ class World:
     def __init__(self, cluster_domain: str = "cluster.local") -> None:
         self.cluster_domain = cluster_domain
         self.shifts = HostTable(lambda each: frozenset({self.host_of(each)}))
-        self.services = Table()
+        self.services = ServiceTable(self.host_of_service)
         self.pods = PodTable()
         self.virtual_services = HostTable(lambda each: read_virtual_service(each, cluster_domain).keys)
         self.destination_rules = HostTable(lambda each: frozenset({rule_host(each, cluster_domain)}))
@@ -182,10 +225,16 @@ class World:
 
         A root decides over its delegates; what speaks in the mesh for a host, over everything else that speaks for it.
         """
+        return sorted({key for host in self._reached(hosts) for key in self.shifts.keys(host)})
+
+    def services_on(self, hosts: Iterable[str]) -> list[Key]:
+        """The Services that have one of the hosts, or are sent to by what these may decide over."""
+        return sorted({key for host in self._reached(hosts) for key in self.services.keys(host)})
+
+    def _reached(self, hosts: Iterable[str]) -> set[str]:
         named = set(hosts)
         rivals = named | {each for host in named for key in self._speakers(host) for each in self._spoken(key)}
-        reached = rivals | {each for key in _delegates(rivals) for each in self.virtual_services.hosts(key)}
-        return sorted({key for host in reached for key in self.shifts.keys(host)})
+        return rivals | {each for key in _delegates(rivals) for each in self.virtual_services.hosts(key)}
 
     def services_around(self, host: str, named: Iterable[Key]) -> list[Document]:
         """The VirtualServices that decide over the traffic of a host, as `Documents` of core asks for them."""
@@ -222,7 +271,11 @@ class World:
         """The fully qualified host that a shift is about."""
         spec = shift.get("spec")
         service = spec.get("service") if isinstance(spec, dict) else ""
-        return f"{service}.{key_of(shift)[0]}.svc.{self.cluster_domain}"
+        return self.host_of_service((key_of(shift)[0], str(service)))
+
+    def host_of_service(self, key: Key) -> str:
+        """The fully qualified host of a Service."""
+        return f"{key[1]}.{key[0]}.svc.{self.cluster_domain}"
 
 
 def _delegates(keys: Iterable[str]) -> list[Key]:
@@ -231,13 +284,11 @@ def _delegates(keys: Iterable[str]) -> list[Key]:
     return [(namespace, name) for namespace, _, name in pairs]
 
 
-_POD_METADATA = ("name", "namespace", "labels", "ownerReferences", "deletionTimestamp")
+_POD_METADATA = ("name", "namespace", "labels", "ownerReferences", "creationTimestamp", "deletionTimestamp")
 
 
 def _slim(pod: Document) -> Document:
     metadata, status = pod["metadata"], pod.get("status") or {}
-    kept = {
-        name: metadata.get(name) for name in ("name", "namespace", "labels", "ownerReferences", "deletionTimestamp")
-    }
+    kept = {name: metadata.get(name) for name in _POD_METADATA}
     kept["resourceVersion"] = metadata.get("resourceVersion", "")
     return {"metadata": kept, "status": {"conditions": status.get("conditions") or [], "phase": status.get("phase")}}

@@ -18,17 +18,19 @@ import kopf
 from meshshift.adapters import logs
 from meshshift.adapters.cluster import KubeCluster
 from meshshift.adapters.gates import GateCalls
-from meshshift.adapters.journals import DecisionLog, Journals
+from meshshift.adapters.journals import ActLog, DecisionLog, Journals
 from meshshift.adapters.kube import KubeClient
 from meshshift.adapters.metrics import CONTENT_TYPE, Metrics
 from meshshift.adapters.notifier import Notifier
 from meshshift.adapters.notifier_http import Poster, is_allowed
 from meshshift.adapters.prometheus import PrometheusTelemetry
 from meshshift.core.observation import Timing
+from meshshift.engine.enrolling import Enroller
 from meshshift.engine.queue import WorkQueue
 from meshshift.engine.reconcile import Reconciler
 from meshshift.engine.settling import EVERY, settle_time
 from meshshift.engine.world import Key, World
+from meshshift.operator.enrolments import Enrolments
 from meshshift.operator.health import application, serve
 from meshshift.operator.leader import lead
 from meshshift.operator.lists import Lists
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from meshshift.operator.settings import Settings
 
 log = logging.getLogger("meshshift.operator")
+SERVICE_WORKERS = 32
+"""Services are looked at seldom, and a pass waits for nothing but its own writes."""
 
 
 class Stopped(Exception):
@@ -59,7 +63,8 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue()
         self.metrics = Metrics()
         self.metrics.watch_queue(lambda: len(self.queue))
-        self.feed = Feed(self.world, self.queue, _Watches(self.metrics))
+        self.services: WorkQueue[Key] = WorkQueue()
+        self.feed = Feed(self.world, self.queue, _Watches(self.metrics), Enrolments(self.world, self.services))
         self.lists = Lists(client, self.feed, settings.namespaces, settings.resync)
         self.stop = asyncio.Event()
         self.trouble = "the first list of all watched objects has not succeeded yet"
@@ -135,11 +140,15 @@ class Operator:
                 Timing(settle=self.settings.settle, lag=self.settings.scrape_interval),
                 gates,
             )
+            enroller = Enroller(self.world, cluster, lambda: reconciler.timing, ActLog(), self.queue.add)
             workers = Workers(self.queue, reconciler, self.metrics)
+            registrars = Workers(self.services, enroller, self.metrics)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._measure(telemetry, reconciler), name="settling")
                 for number in range(self.settings.workers):
                     group.create_task(workers.run(), name=f"worker-{number}")
+                for number in range(min(SERVICE_WORKERS, self.settings.workers)):
+                    group.create_task(registrars.run(), name=f"services-{number}")
 
     def _poster(self) -> Poster:
         return Poster(allows=partial(is_allowed, opened=self.settings.receiver_networks))

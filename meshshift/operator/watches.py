@@ -51,6 +51,16 @@ class Listener(Protocol):
         ...
 
 
+class Hearer(Protocol):
+    """Who wakes what else a change concerns: Services that have opted in."""
+
+    def changed(
+        self, resource: Resource, before: Document | None, after: Document | None, hosts: frozenset[str]
+    ) -> None:
+        """An object was `before` and is `after`; it spoke of, or speaks of, `hosts`."""
+        ...
+
+
 class Deaf:
     """A listener that does not listen."""
 
@@ -60,14 +70,20 @@ class Deaf:
     def missed(self, resource: str, changes: int) -> None:
         """Nothing."""
 
+    def changed(
+        self, resource: Resource, before: Document | None, after: Document | None, hosts: frozenset[str]
+    ) -> None:
+        """Nothing."""
+
 
 @dataclass
 class Feed:
-    """Takes what a watch or a list says into the caches and wakes the shifts that it concerns."""
+    """Takes what a watch or a list says into the caches and wakes the shifts, and the Services, that it concerns."""
 
     world: World
     queue: WorkQueue[Key]
     listener: Listener = field(default_factory=Deaf)
+    services: Hearer = field(default_factory=Deaf)
     _unconfirmed: dict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
     _listed: dict[tuple[str, str], set[Key]] = field(default_factory=lambda: defaultdict(set))
 
@@ -95,7 +111,8 @@ class Feed:
             self.listener.missed(plural, len(missed))
         present = {key_of(document) for document in documents}
         as_of = {"metadata": {"resourceVersion": version}}
-        known = list(self._table(resource).objects.values())
+        table = self.world.pods if resource is PODS else self._table(resource)
+        known = list(table.objects.values())
         gone = [each for each in known if key_of(each) not in present and not is_older(as_of, each)]
         news = [each for each in documents if self._take(resource, each, gone=False)]
         news += [each for each in gone if self._take(resource, each, gone=True)]
@@ -109,32 +126,33 @@ class Feed:
         if resource is TRAFFIC_SHIFTS and (group := group_of(document)):
             # How far one has come matters to the others, also where the news is this process's own.
             self._wake(other for other in self.world.shifts_of_group(key[0], group) if other != key)
-        before = table.hosts(key) if isinstance(table, HostTable) else frozenset()
-        if not self._keep(table, document, gone=gone):
-            return False
-        if resource is TRAFFIC_SHIFTS:
-            self._wake([key])
-        elif isinstance(table, HostTable):
-            self._wake(self.world.shifts_on(before | table.hosts(key)))
-        else:
-            self._wake(self.world.shifts_on([f"{key[1]}.{key[0]}.svc.{self.world.cluster_domain}"]))
-        return True
+        known = table.get(key)
+        before = table.hosts(key)
+        news = self._keep(table, document, gone=gone)
+        hosts = before | table.hosts(key)
+        if news or resource is TRAFFIC_SHIFTS:
+            # How far a shift has come matters to its Service, also where the news is this process's own.
+            self.services.changed(resource, known, table.get(key), hosts)
+        if news:
+            self._wake([key] if resource is TRAFFIC_SHIFTS else self.world.shifts_on(hosts))
+        return news
 
     def _pod(self, document: Document, *, gone: bool) -> bool:
         """Wake the shifts in the pod's namespace, if the change is one that endpoints are judged by."""
         key = key_of(document)
-        before = _essence(self.world.pods.get(key))
+        before = self.world.pods.get(key)
         kept = self._keep(self.world.pods, document, gone=gone)
-        if before != _essence(self.world.pods.get(key)):
+        after = self.world.pods.get(key)
+        if _essence(before) != _essence(after):
             self._wake(self.world.shifts_in(key[0]))
+            self.services.changed(PODS, before, after, frozenset())
         return kept
 
-    def _table(self, resource: Resource) -> Table:
+    def _table(self, resource: Resource) -> HostTable:
         world = self.world
-        tables: dict[str, Table] = {
+        tables: dict[str, HostTable] = {
             TRAFFIC_SHIFTS.plural: world.shifts,
             SERVICES.plural: world.services,
-            PODS.plural: world.pods,
             VIRTUAL_SERVICES.plural: world.virtual_services,
             DESTINATION_RULES.plural: world.destination_rules,
         }

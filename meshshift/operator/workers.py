@@ -12,7 +12,6 @@ from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Transient
 
 if TYPE_CHECKING:
     from meshshift.engine.queue import WorkQueue
-    from meshshift.engine.reconcile import Reconciler
     from meshshift.engine.world import Key
 
 log = logging.getLogger("meshshift.engine")
@@ -31,12 +30,20 @@ class Gauge(Protocol):
         ...
 
 
+class Reconciles(Protocol):
+    """A loop body: that of shifts, or that of Services."""
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass; the seconds until the next one is due, None if the key is done with."""
+        ...
+
+
 @dataclass
 class Workers:
     """Any number of `run` may share one of these."""
 
     queue: WorkQueue[Key]
-    reconciler: Reconciler
+    reconciler: Reconciles
     gauge: Gauge
 
     async def run(self) -> None:

@@ -150,6 +150,8 @@ class Mesh:
             changed = jsonpatch.apply_patch(document, copied(list(operations)), in_place=True)
         except (jsonpatch.JsonPatchTestFailed, jsonpatch.JsonPatchConflict) as error:
             raise Conflict(f"the server rejected our request: {error}") from error
+        if changed.get("spec") != self.objects[kind, NAMESPACE, name].get("spec"):
+            changed["metadata"]["generation"] = int(changed["metadata"].get("generation", 1)) + 1
         gone = changed["metadata"].get("deletionTimestamp") and not changed["metadata"].get("finalizers")
         stored = self.put(changed)
         if gone:

@@ -125,7 +125,7 @@ async def every_shift_once(reconciler: Reconciler, keys: list[Key]) -> None:
         def reconciled(self, seconds: float, error: Exception | None = None) -> None:
             assert error is None, error
 
-    workers = Workers(queue, Once(), Unmeasured())  # type: ignore[arg-type]
+    workers = Workers(queue, Once(), Unmeasured())
     default = Settings(prometheus_url="http://prometheus").workers
     tasks = [asyncio.create_task(workers.run()) for _ in range(default)]
     for key in keys:

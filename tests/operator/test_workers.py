@@ -50,7 +50,7 @@ async def worked(
     """Work until every answer was given."""
     queue: WorkQueue[Key] = WorkQueue()
     reconciler, gauge = Scripted(*answers), Measured()
-    workers = Workers(queue, reconciler, gauge)  # type: ignore[arg-type]
+    workers = Workers(queue, reconciler, gauge)
     for key in keys:
         queue.add(key)
     task = asyncio.create_task(workers.run())

@@ -286,7 +286,7 @@ SHAPES = (
         "wildcard-rule",
         "A DestinationRule is not created where it would replace a wildcard rule with its TLS settings and limits.",
         SUBSETS,
-        "if _is_local(each, target) and _covers(each, target)), None)",
+        "if _is_replaceable(each, target)), None)",
         "if False), None)",
         _view("a_wildcard_is_no_rule_for_the_host_and_must_not_be_replaced"),
     ),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from meshshift.core.lint.findings import Finding, ManifestSet, listed_subsets, warning
 from meshshift.core.mesh.documents import member, ref_of, shown, text
 from meshshift.core.mesh.precedence import ELSEWHERE
-from meshshift.core.mesh.rule_lookup import ROOT_NAMESPACE, acting_for
-from meshshift.core.mesh.subsets import rule_host, subset_labels
+from meshshift.core.mesh.rule_lookup import acting_for
+from meshshift.core.mesh.subsets import ROOT_NAMESPACE, rule_host, subset_labels
 from meshshift.core.mesh.virtual_service import PUBLIC
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ means another service as soon as somebody copies the document to another namespa
 from collections.abc import Mapping, Sequence
 
 from meshshift.core.mesh.documents import Document, Target
+from meshshift.core.mesh.ports import ALL_HTTP, Ports
 
 _API_VERSION = "networking.istio.io/v1"
 _LABELS = {"app.kubernetes.io/managed-by": "meshshift"}
@@ -14,25 +15,31 @@ _MESH = "mesh"
 ROUTE_NAME = "default"
 
 
-def new_virtual_service(target: Target, hosts: Sequence[str] = (), gateways: Sequence[str] = ()) -> Document:
-    """One http route named `default` that sends 100 to stable and 0 to the canary.
+def new_virtual_service(
+    target: Target, hosts: Sequence[str] = (), gateways: Sequence[str] = (), ports: Ports = ALL_HTTP
+) -> Document:
+    """One http route named `default` that sends 100 to stable and 0 to the canary, if there is one.
 
     `hosts` and `gateways` come beside the service's own host and the mesh: a VirtualService that names a gateway no
-    longer speaks for the sidecars unless it says `mesh` too.
+    longer speaks for the sidecars unless it says `mesh` too.  `ports` that carry no http get a tcp route each.
     """
     spec: Document = {"hosts": _distinct(target.host, *hosts)}
     if gateways:
         spec["gateways"] = _distinct(_MESH, *gateways)
-    weights = ((target.stable, 100), (target.canary, 0))
-    spec["http"] = [
-        {
-            "name": ROUTE_NAME,
-            "route": [
-                {"destination": {"host": target.host, "subset": subset}, "weight": weight} for subset, weight in weights
-            ],
-        }
-    ]
+    if ports.http:
+        spec["http"] = [{"name": ROUTE_NAME, "route": _destinations(target)}]
+    if ports.tcp:
+        spec["tcp"] = [{"match": [{"port": port}], "route": _destinations(target)} for port in ports.tcp]
     return _new("VirtualService", target, spec)
+
+
+def _destinations(target: Target) -> list[Document]:
+    weights = ((target.stable, 100), (target.canary, 0))
+    return [
+        {"destination": {"host": target.host, "subset": subset}, "weight": weight}
+        for subset, weight in weights
+        if subset
+    ]
 
 
 def new_destination_rule(

@@ -18,11 +18,8 @@ from dataclasses import dataclass
 from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, Target, member, ref_of, shown, text
 from meshshift.core.mesh.hosts import covers, specificity
 from meshshift.core.mesh.precedence import ELSEWHERE
-from meshshift.core.mesh.subsets import rule_host, subset_labels
+from meshshift.core.mesh.subsets import ROOT_NAMESPACE, rule_host, subset_labels
 from meshshift.core.mesh.virtual_service import PUBLIC, texts
-
-ROOT_NAMESPACE = "istio-system"
-"""`meshConfig.rootNamespace`, as Istio is installed by default."""
 
 _KIND = "DestinationRule"
 

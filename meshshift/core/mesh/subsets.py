@@ -6,7 +6,7 @@ Rules with a `workloadSelector` act for a few clients only and are left out.  Wh
 ours.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from meshshift.core.mesh.documents import (
@@ -27,6 +27,10 @@ from meshshift.core.mesh.documents import (
     unmoved,
 )
 from meshshift.core.mesh.hosts import covers, resolve_host
+from meshshift.core.mesh.virtual_service import PUBLIC, exports
+
+ROOT_NAMESPACE = "istio-system"
+"""`meshConfig.rootNamespace`, as Istio is installed by default; its rules act where no other namespace has one."""
 
 _KIND = "DestinationRule"
 
@@ -57,8 +61,8 @@ def find_rule(destination_rules: Iterable[Document], target: Target, name: str |
     return flaw or next(holders, ours[0])
 
 
-def _no_rule(rules: Iterable[Document], target: Target) -> Problem:
-    wide = next((each for each in rules if _is_local(each, target) and _covers(each, target)), None)
+def _no_rule(rules: Sequence[Document], target: Target) -> Problem:
+    wide = next((each for each in rules if _is_replaceable(each, target)), None)
     if wide is None:
         return Problem(
             Reason.NO_DESTINATION_RULE,
@@ -92,6 +96,16 @@ def joined_labels(destination_rules: Iterable[Document], target: Target, subset:
     """
     found = (subset_labels(rule, subset) for rule in _rules_for(destination_rules, target))
     return next((labels for labels in found if labels is not None), None)
+
+
+def listed_subsets(destination_rules: Iterable[Document], target: Target) -> list[tuple[str, dict[str, str]]]:
+    """Name and labels of every subset that the host has in the service's namespace, in Istio's order, each once."""
+    found: dict[str, dict[str, str]] = {}
+    for rule in _rules_for(destination_rules, target):
+        for each in _subsets(rule):
+            name, labels = text(member(each, "name")), member(each, "labels")
+            found.setdefault(name, dict(labels) if labels and _are_labels(labels) else {})
+    return list(found.items())
 
 
 def add_subset_patch(
@@ -165,6 +179,13 @@ def _is_for(rule: Document, target: Target) -> bool:
 
 def _covers(rule: Document, target: Target) -> bool:
     return covers(rule_host(rule, target.cluster_domain), target.host)
+
+
+def _is_replaceable(rule: Document, target: Target) -> bool:
+    """Would a rule for the host alone act in place of this one, which covers it, for callers who had it so far?"""
+    of_root = ref_of(rule, _KIND).namespace == ROOT_NAMESPACE and member(rule, "spec", "workloadSelector") is None
+    policy = member(rule, "spec", "trafficPolicy") and exports(rule) & {PUBLIC, target.namespace}
+    return (_is_local(rule, target) or bool(of_root and policy)) and _covers(rule, target)
 
 
 def _is_local(rule: Document, target: Target) -> bool:

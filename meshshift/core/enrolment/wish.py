@@ -1,0 +1,50 @@
+"""What the annotations of a Service ask for, checked; `meshshift.api.annotations` makes it from their text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a service's new versions are to be shifted in.
+
+    `fields` are those of a TrafficShift's `spec` that the annotations decide (strategy, analysis, policyRef), in wire
+    form.  `stable` names the version that serves, where that cannot be seen.  `hosts` and `gateways` are for a
+    VirtualService that is created.  While `paused` nothing new is begun, and what is under way is held.
+    """
+
+    fields: Mapping[str, Any]
+    stable: str | None = None
+    hosts: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BadAnnotation:
+    """An annotation that cannot be followed: its key, what it says, and what it may say."""
+
+    key: str
+    value: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value}: {self.allowed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a Service says of itself: nothing (`wish` None and no `bad`), a wish, or what is wrong with it."""
+
+    wish: Wish | None = None
+    bad: tuple[BadAnnotation, ...] = field(default=())
+
+    @property
+    def enrolled(self) -> bool:
+        """Has the service opted in, be it in words that cannot be followed?"""
+        return self.wish is not None or bool(self.bad)

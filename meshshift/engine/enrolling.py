@@ -1,0 +1,169 @@
+"""Observe, decide, act for one Service: the second loop body, beside that of the shifts.
+
+It keeps nothing that matters.  Who serves is read from the mesh, what is under way from the TrafficShift that the
+Service owns, what has been tried from that shift's annotations (`meshshift.core.enrolment.record`); the annotations of
+the Service say what is wanted.  Every pass writes at most what one rule asks for, each write guarded by the version of
+the object that it was decided on, and the next pass looks again.  So the process may die anywhere.
+
+Two things are in memory because losing them can only cost time: since when objects are as they are (what settles,
+settles again after a restart), and which Event was told last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from meshshift.api.annotations import has_opted_in
+from meshshift.api.status import rfc3339
+from meshshift.core.decision import Creation
+from meshshift.core.enrolment.rules import decide
+from meshshift.core.enrolment.view import Tell
+from meshshift.core.mesh.documents import ObjectRef, ref_of, resource_version
+from meshshift.engine.enrolled import Enrolled, owned_by
+from meshshift.engine.failures import ApiFailure, Conflict, NotFound
+from meshshift.engine.world import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshshift.core.enrolment.view import Act
+    from meshshift.core.mesh.documents import Patch
+    from meshshift.core.observation import Timing
+    from meshshift.engine.ports import Cluster, Document, Key
+    from meshshift.engine.world import Table, World
+
+TELL_AGAIN = 15.0
+"""Seconds until an Event that could not be written is tried again, at the latest."""
+
+
+class Listener(Protocol):
+    """Who is told what is done for services: the log.  Nothing here may wait or raise."""
+
+    def acted(self, key: Key, act: Act) -> None:
+        """An act was decided for the Service `key`."""
+        ...
+
+    def forgot(self, key: Key) -> None:
+        """The Service is gone, or has nothing to do with this controller."""
+        ...
+
+
+@dataclass
+class Enroller:
+    """The loop body for Services; `clock` gives unix seconds, `timing` says for how long changes settle.
+
+    `wake` is told of every TrafficShift that was written: what this process has written itself is no news to its
+    watches.
+    """
+
+    world: World
+    cluster: Cluster
+    timing: Callable[[], Timing]
+    listener: Listener
+    wake: Callable[[Key], None]
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self._enrolled = Enrolled(self.world)
+        self._known: dict[Key, dict[ObjectRef, tuple[str, float]]] = {}
+        self._told: dict[Key, str] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass; returns the seconds until the next one is due, None if there is nothing to do for the Service.
+
+        Raises a failure of `meshshift.engine.failures` if a call to the API did not succeed.
+        """
+        service = self.world.services.get(key)
+        if service is None or not (has_opted_in(service) or owned_by(service, self.world)):
+            self._forget(key)
+            return None
+        now = self.clock()
+        view = self._enrolled.view(service, now, self.timing().settle, self._since(key, now))
+        act = decide(view)
+        self.listener.acted(key, act)
+        for edit in act.edits:
+            await self._write(edit)
+        told = await self._tell(service, act, now)
+        return act.again if told else min(act.again, TELL_AGAIN)
+
+    def _forget(self, key: Key) -> None:
+        self._known.pop(key, None)
+        self._told.pop(key, None)
+        self._enrolled.forget(key)
+        self.listener.forgot(key)
+
+    def _since(self, key: Key, now: float) -> dict[ObjectRef, float]:
+        """Since when this process has known the objects around the Service in the version that they have."""
+        host = self.world.host_of_service(key)
+        around = [("VirtualService", each) for each in self.world.services_around(host, ())]
+        around += [("DestinationRule", each) for each in self.world.destination_rules.of(host)]
+        before, present = self._known.get(key, {}), {}
+        for kind, document in around:
+            ref, version = ref_of(document, kind), resource_version(document)
+            known = before.get(ref)
+            present[ref] = known if known is not None and known[0] == version else (version, now)
+        self._known[key] = present
+        return {ref: since for ref, (_, since) in present.items()}
+
+    async def _write(self, edit: Patch | Creation) -> None:
+        """One write; the answer is in the caches before the next look, and what was read wrongly is read afresh."""
+        ref = ref_of(edit.document, edit.document["kind"]) if isinstance(edit, Creation) else edit.target
+        creates = isinstance(edit, Creation)
+        try:
+            document = await (self.cluster.create(edit.document) if creates else self.cluster.patch(edit))  # type: ignore[arg-type, union-attr]
+        except (Conflict, NotFound):
+            await self._refresh(ref)
+            raise
+        self._table(ref.kind).put(document)
+        if ref.kind == "TrafficShift":
+            self.wake((ref.namespace, ref.name))
+
+    async def _refresh(self, ref: ObjectRef) -> None:
+        table = self._table(ref.kind)
+        try:
+            table.put(await self.cluster.read(ref))
+        except NotFound:
+            if document := table.get((ref.namespace, ref.name)):
+                table.drop(document)
+
+    def _table(self, kind: str) -> Table:
+        world = self.world
+        tables: dict[str, Table] = {
+            "VirtualService": world.virtual_services,
+            "DestinationRule": world.destination_rules,
+            "TrafficShift": world.shifts,
+        }
+        return tables[kind]
+
+    async def _tell(self, service: Document, act: Act, now: float) -> bool:
+        """One Event for each thing that is worth one; the same words again are the same Event.
+
+        An Event that could not be written holds nothing up: False then, and the next pass tries again.
+        """
+        key, said = key_of(service), f"{act.reason}: {act.message}"
+        if act.tell is Tell.NOBODY:
+            if not act.edits:
+                self._told.pop(key, None)
+            return True
+        if self._told.get(key) == said:
+            return True
+        try:
+            await self.cluster.emit(
+                service,
+                name=_event_name(key, str(service["metadata"].get("uid", "")), said),
+                warning=act.tell is Tell.WARNING,
+                reason=act.reason,
+                message=act.message[:1024],
+                at=rfc3339(now),
+            )
+        except ApiFailure:
+            return False
+        self._told[key] = said
+        return True
+
+
+def _event_name(key: Key, uid: str, said: str) -> str:
+    return f"{key[1][:200]}.{hashlib.sha256(f'{uid}/{said}'.encode()).hexdigest()[:16]}"
