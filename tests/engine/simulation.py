@@ -274,9 +274,11 @@ class Gates:
 class Simulation:
     """The engine, the mesh and the traffic, one simulated second at a time."""
 
+    api_server: type[Mesh] = Mesh
+
     def __init__(self, *, interval: float = 5.0, settle: float = 2.0, lag: float = 1.0) -> None:
         self.now = START
-        self.mesh = Mesh()
+        self.mesh = self.api_server()
         self.traffic = Traffic()
         self.timing = Timing(settle=settle, lag=lag)
         self.interval = interval
