@@ -75,6 +75,7 @@ CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "custo
 VIRTUAL_SERVICES = Resource("networking.istio.io", "v1", "VirtualService", "virtualservices")
 DESTINATION_RULES = Resource("networking.istio.io", "v1", "DestinationRule", "destinationrules")
 TRAFFIC_SHIFTS = Resource("meshshift.io", "v1alpha1", "TrafficShift", "trafficshifts")
+SHIFT_POLICIES = Resource("meshshift.io", "v1alpha1", "ShiftPolicy", "shiftpolicies")
 
 
 _SEGMENT = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._:]{0,252}")

@@ -30,6 +30,7 @@ from meshshift.adapters.notifier_http import Poster, Trouble
 from meshshift.adapters.secrets import LINE, Unusable, read_value
 from meshshift.api.convert import notifications_from_wire
 from meshshift.api.notifications import is_address, is_header_value
+from meshshift.api.policies import Policy, whose_notifications
 from meshshift.api.status import rfc3339
 from meshshift.core.notices import Notification, Turn, request
 from meshshift.engine.failures import ApiFailure
@@ -55,13 +56,17 @@ log = logging.getLogger("meshshift.notifications")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Delivery:
-    """One turn on its way to one receiver; `place` is its index in the spec, `again` if it may have been told."""
+    """One turn on its way to one receiver; `again` if it may have been told.
+
+    `place` is its index in the spec, `source` the policy that it stands in, empty for the shift itself.
+    """
 
     shift: Document
     turn: Turn
     place: int
     notification: Notification
     again: bool
+    source: str = ""
 
     @property
     def lane(self) -> tuple[str, str, str]:
@@ -76,13 +81,15 @@ class _Delivery:
     @property
     def field(self) -> str:
         """Where the receiver is named."""
-        return f"spec.notifications[{self.place}].{self.notification.kind}"
+        field = f"spec.notifications[{self.place}].{self.notification.kind}"
+        return f"{self.source}: {field}" if self.source else field
 
 
 class Notifier:
     """The journal that notifies; an async context manager, which tells nobody any more once it is left.
 
-    `count` is told the kind and the result of each delivery that came to its end.
+    `count` is told the kind and the result of each delivery that came to its end; `policy_of` knows the policy of a
+    shift, as it is now.
     """
 
     def __init__(
@@ -90,12 +97,14 @@ class Notifier:
         cluster: KubeCluster,
         count: Callable[[str, str], None],
         *,
+        policy_of: Callable[[Document], Document | None] = lambda shift: None,
         poster: Poster | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         most_waiting: int = MOST_WAITING,
     ) -> None:
         self._cluster = cluster
         self._count = count
+        self._policy_of = policy_of
         self._poster = poster or Poster()
         self._sleep = sleep
         self._most_waiting = most_waiting
@@ -126,9 +135,12 @@ class Notifier:
 
     def turned(self, key: Key, shift: Document, turn: Turn, *, new: bool) -> None:
         """Begin to tell a turn to everybody who wants to know."""
-        for place, notification in enumerate(notifications_from_wire(shift.get("spec"))):
+        policy = self._policy_of(shift)
+        named = None if policy is None else Policy(policy["metadata"]["name"], policy.get("spec"))
+        spec, source = whose_notifications(shift.get("spec"), named)
+        for place, notification in enumerate(notifications_from_wire(spec)):
             if turn.transition in notification.transitions:
-                self._begin(_Delivery(shift, turn, place, notification, again=not new))
+                self._begin(_Delivery(shift, turn, place, notification, again=not new, source=source))
 
     def _begin(self, delivery: _Delivery) -> None:
         if len(self._waiting) >= self._most_waiting:

@@ -176,7 +176,10 @@ def _limits_count(analysis: AnalysisModel) -> bool:
 
 
 class AnalysisModel(WireModel):
-    """How the canary is judged against the stable subset."""
+    """How the canary is judged against the stable subset.
+
+    A rule in CEL speaks only of what is written: what is not may come from a ShiftPolicy (ADR 10).
+    """
 
     method: Method = Field(
         Method.SEQUENTIAL,
@@ -223,32 +226,34 @@ class AnalysisModel(WireModel):
         Rule(
             "the interval must be at least 1s; write e.g. 15s",
             lambda analysis: parse_duration(analysis.interval) >= 1,
-            cel="duration(self.interval) >= duration('1s')",
+            cel="!has(self.interval) || duration(self.interval) >= duration('1s')",
             at="interval",
         ),
         Rule(
             "harmBudget must be above 0; write e.g. 0.5",
             lambda analysis: analysis.harm_budget > 0,
-            cel="double(self.harmBudget) > 0.0",
+            cel="!has(self.harmBudget) || double(self.harmBudget) > 0.0",
             at="harmBudget",
         ),
         Rule(
             "stepTimeout must be at least the interval; raise stepTimeout",
             lambda analysis: parse_duration(analysis.step_timeout) >= parse_duration(analysis.interval),
-            cel="duration(self.stepTimeout) >= duration(self.interval)",
+            cel="!has(self.stepTimeout) || !has(self.interval) || "
+            "duration(self.stepTimeout) >= duration(self.interval)",
             at="stepTimeout",
             about=("stepTimeout", "interval"),
         ),
         Rule(
             "names of indicators must be unique; rename one",
             lambda analysis: len({each.name for each in analysis.indicators}) == len(analysis.indicators),
-            cel="self.indicators.all(a, self.indicators.exists_one(b, a.name == b.name))",
+            cel="!has(self.indicators) || self.indicators.all(a, self.indicators.exists_one(b, a.name == b.name))",
             at="indicators",
         ),
         Rule(
             "shares must sum to 100, or to less if an indicator without a share is to take the rest; correct them",
             _shares_fit,
-            cel=f"[{_SUM_OF_SHARES}].all(total, self.indicators.exists(i, !has(i.query) && !has(i.share)) ? "
+            cel=f"!has(self.indicators) || [{_SUM_OF_SHARES}].all(total, "
+            "self.indicators.exists(i, !has(i.query) && !has(i.share)) ? "
             "total < 100 : total == 100 || self.indicators.all(i, has(i.query)))",
             at="indicators",
         ),
@@ -256,7 +261,8 @@ class AnalysisModel(WireModel):
             "method Sequential compares with stable and needs a successRate or latency beside queries; "
             "add {name: success-rate, successRate: {}}, or write method: Threshold",
             _is_compared,
-            cel="self.method == 'Threshold' || self.indicators.exists(i, !has(i.query))",
+            cel="!has(self.method) || !has(self.indicators) || self.method == 'Threshold' || "
+            "self.indicators.exists(i, !has(i.query))",
             at="indicators",
             about=("indicators", "method"),
         ),
@@ -271,7 +277,8 @@ class AnalysisModel(WireModel):
         Rule(
             "failureLimit goes with a query or with method Threshold; remove it, or write method: Threshold",
             _limits_count,
-            cel="self.method == 'Threshold' || self.indicators.all(i, has(i.query) || !has(i.failureLimit))",
+            cel="!has(self.method) || !has(self.indicators) || self.method == 'Threshold' || "
+            "self.indicators.all(i, has(i.query) || !has(i.failureLimit))",
             at="indicators",
             about=("indicators", "method"),
         ),

@@ -55,6 +55,9 @@ __all__ = [
     "wire_spec_with_defaults",
 ]
 
+_NO_PART_OF_A_RUN = ("notifications", "policyRef")
+"""Who is told, and where the rest was written."""
+
 
 def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
     """The `spec` of a TrafficShift that lives in `namespace`, in base units.
@@ -91,10 +94,12 @@ def notifications_from_wire(spec: object) -> tuple[Notification, ...]:
 def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The spec as JSON with every default written out and one spelling for each value, to be kept with a run.
 
-    It is a spec itself, with the same hash; who is notified is no part of a run.  Raises InvalidSpec.
+    It is a spec itself, with the same hash; who is notified is no part of a run, nor is the name of the policy that a
+    part of it was written in.  Raises InvalidSpec.
     """
     wire: dict[str, Any] = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True))
-    wire.pop("notifications", None)
+    for name in _NO_PART_OF_A_RUN:
+        wire.pop(name, None)
     canary = wire["strategy"].get("canary")
     if canary is not None and "steps" not in canary and "ramp" not in canary:
         canary["steps"] = _default_steps()
@@ -105,12 +110,14 @@ def wire_spec_with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:
-    """Identity of the spec, 16 hexadecimal digits; `paused`, `notifications` and what equals a default do not count.
+    """Identity of the spec, 16 hexadecimal digits.
+
+    `paused`, `notifications`, `policyRef` and what equals a default do not count.
 
     Raises InvalidSpec.
     """
     wire = _plain(read_spec(spec).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True))
-    for name in ("paused", "notifications"):
+    for name in ("paused", *_NO_PART_OF_A_RUN):
         wire.pop(name, None)
     canary = wire["strategy"].get("canary", {})
     if canary.get("steps") == _default_steps():
@@ -147,8 +154,10 @@ def _selector(model: VirtualServiceModel, namespace: str) -> VirtualServiceSelec
     return VirtualServiceSelector(before if slash else namespace, name, model.routes or ())
 
 
-def _moves(model: StrategyModel) -> dict[str, Any]:
+def _moves(model: StrategyModel | None) -> dict[str, Any]:
     """The strategy as the fields of a ShiftSpec that it decides."""
+    if model is None:
+        raise AssertionError("a rule sees to it that there is one")
     if model.rolling is not None:
         steps = complete(expand_ramp(Ramp(start=model.rolling.by, by=model.rolling.by)))
         return {"strategy": Strategy.ROLLING, "steps": steps, "min_step": parse_duration(model.rolling.every)}

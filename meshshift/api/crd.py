@@ -1,19 +1,24 @@
-"""The CustomResourceDefinition, generated from the wire models.
+"""The CustomResourceDefinitions, generated from the wire models.
 
 Pydantic's JSON schema is rewritten into what Kubernetes calls structural: every node typed, references inlined, no
 types inside junctors, defaults kept.  The default of an object is written out in full, because the API server holds
-each default to the rules as it stands, before it fills in the defaults of its fields.
+each default to the rules as it stands, before it fills in the defaults of its fields.  What a ShiftPolicy may say has
+its default in words only: one that the server wrote into a TrafficShift would look like a choice of its author, and win
+over the policy (ADR 10).
 Source: "Specifying a structural schema" and "Validation rules" in the Kubernetes documentation of
 CustomResourceDefinitions.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshshift.api.later import later_fields
-from meshshift.api.models import SpecModel
+from meshshift.api.models import MERGED_FIELDS, POLICY_FIELDS, SpecModel
 from meshshift.api.status import StatusModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 GROUP = "meshshift.io"
 VERSION = "v1alpha1"
@@ -56,9 +61,29 @@ _REWRITTEN = (
 )
 
 
-def spec_schema() -> Schema:
-    """The structural schema of `spec`."""
+def described_spec_schema() -> Schema:
+    """The structural schema of a TrafficShift's `spec` with every default, as the reference shows them."""
     return _generate(SpecModel.model_json_schema(), "spec")
+
+
+def spec_schema() -> Schema:
+    """The structural schema of a TrafficShift's `spec`, as the API server gets it."""
+    schema = described_spec_schema()
+    fields = schema["properties"]
+    return schema | {"properties": fields | {name: _in_words(fields[name], name) for name in POLICY_FIELDS}}
+
+
+def _in_words(schema: Schema, name: str) -> Schema:
+    """The field with its default said in its description; of an object that is merged, those of its fields."""
+    if name in MERGED_FIELDS:
+        children = {below: _in_words(child, below) for below, child in schema["properties"].items()}
+        schema = schema | {"properties": children}
+    if "default" not in schema:
+        return schema
+    default = schema["default"]
+    said = "" if isinstance(default, dict | list) else f" Default: {default}."
+    left = {key: value for key, value in schema.items() if key != "default"}
+    return left | {"description": left["description"] + said}
 
 
 def status_schema() -> Schema:
@@ -145,19 +170,20 @@ def _without_defaults(schema: Schema) -> Schema:
     return stripped
 
 
-def _column(name: str, path: str, kind: str = "string", *, wide: bool = False, about: str) -> Schema:
-    column: Schema = {"name": name, "type": kind, "jsonPath": path, "description": about}
-    return column | ({"priority": 1} if wide else {})
+def column(name: str, path: str, kind: str = "string", *, wide: bool = False, about: str) -> Schema:
+    """A column of `kubectl get`; a wide one is shown with `-o wide` only."""
+    entry: Schema = {"name": name, "type": kind, "jsonPath": path, "description": about}
+    return entry | ({"priority": 1} if wide else {})
 
 
 PRINTER_COLUMNS = (
-    _column("Service", ".spec.service", about="The Service whose traffic moves"),
-    _column("Strategy", ".status.strategy", wide=True, about="How the traffic moves"),
-    _column("Phase", ".status.phase", about="Where the shift is"),
-    _column("Step", ".status.step.progress", about="The step under way, and how many there are"),
-    _column("Weight", ".status.weights.desired", "integer", about="The canary's share of the traffic in percent"),
-    _column("Message", ".status.message", about="Why it is there"),
-    _column("Age", ".metadata.creationTimestamp", "date", about="Since when the TrafficShift exists"),
+    column("Service", ".spec.service", about="The Service whose traffic moves"),
+    column("Strategy", ".status.strategy", wide=True, about="How the traffic moves"),
+    column("Phase", ".status.phase", about="Where the shift is"),
+    column("Step", ".status.step.progress", about="The step under way, and how many there are"),
+    column("Weight", ".status.weights.desired", "integer", about="The canary's share of the traffic in percent"),
+    column("Message", ".status.message", about="Why it is there"),
+    column("Age", ".metadata.creationTimestamp", "date", about="Since when the TrafficShift exists"),
 )
 
 
@@ -179,31 +205,42 @@ def trafficshift_schema() -> Schema:
 
 
 def custom_resource_definition() -> dict[str, Any]:
-    """The manifest, as `kubectl apply` takes it."""
+    """The manifest of TrafficShift, as `kubectl apply` takes it."""
+    return definition(KIND, PLURAL, ("tshift", "ts"), trafficshift_schema(), PRINTER_COLUMNS, {"status": {}})
+
+
+def definition(
+    kind: str,
+    plural: str,
+    short_names: Sequence[str],
+    schema: Schema,
+    columns: Sequence[Schema],
+    subresources: Schema,
+) -> dict[str, Any]:
+    """The manifest of a namespaced kind of this group in its one version."""
+    version: Schema = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        **({"subresources": subresources} if subresources else {}),
+        "additionalPrinterColumns": list(columns),
+    }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/part-of": "meshshift"}},
+        "metadata": {"name": f"{plural}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "meshshift"}},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": ["tshift", "ts"],
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+                "shortNames": list(short_names),
                 "categories": ["meshshift"],
             },
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": trafficshift_schema()},
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": list(PRINTER_COLUMNS),
-                }
-            ],
+            "versions": [version],
         },
     }

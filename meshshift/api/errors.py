@@ -39,14 +39,21 @@ Location = tuple[int | str, ...]
 
 @dataclass(frozen=True, slots=True)
 class SpecError:
-    """One thing that is wrong: the JSON path of the field, its value as text (empty if absent), and the fix."""
+    """One thing that is wrong: the JSON path of the field, its value as text (empty if absent), and the fix.
+
+    `about` are the fields that a broken rule reads.  `source` is the object that the value stands in, empty for the one
+    that is spoken of anyway.
+    """
 
     field: str
     value: str
     message: str
+    about: tuple[str, ...] = ()
+    source: str = ""
 
     def __str__(self) -> str:
-        return f"{self.field} = {self.value}: {self.message}" if self.value else f"{self.field}: {self.message}"
+        told = f"{self.field} = {self.value}: {self.message}" if self.value else f"{self.field}: {self.message}"
+        return f"{self.source}: {told}" if self.source else told
 
 
 class InvalidSpec(ValueError):
@@ -222,8 +229,10 @@ def broken_rules(faults: Iterable[ErrorDetails]) -> Iterator[tuple[Location, Rul
             written = fault["ctx"]["object"]
             for rule in fault["ctx"]["rules"]:
                 below = rule.at.split(".") if rule.at else []
-                value = reduce(lambda node, name: node.get(name, {}), below, written)
-                yield fault["loc"], rule, SpecError(path_of((*fault["loc"], *below)), show(value), rule.message)
+                value = reduce(lambda node, name: (node or {}).get(name), below, written)
+                about = tuple(path_of((*fault["loc"], name)) for name in rule.about)
+                field, shown = path_of((*fault["loc"], *below)), "" if value is None else show(value)
+                yield fault["loc"], rule, SpecError(field, shown, rule.message, about)
 
 
 def _spurious(fault: ErrorDetails) -> bool:

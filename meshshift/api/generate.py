@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from meshshift.api.crd import GROUP, KIND, PLURAL, custom_resource_definition
+from meshshift.api.policies import KIND as POLICY_KIND
+from meshshift.api.policy_crd import PLURAL as POLICY_PLURAL
+from meshshift.api.policy_crd import policy_definition
+from meshshift.api.policy_reference import policy_reference_page
 from meshshift.api.reference import reference_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,9 +25,9 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def crd_yaml() -> str:
-    """The CustomResourceDefinition as a file for `kubectl apply`."""
-    manifest = custom_resource_definition()
+def crd_yaml(manifest: dict[str, Any] | None = None) -> str:
+    """A CustomResourceDefinition as a file for `kubectl apply`; that of TrafficShift if none is given."""
+    manifest = manifest or custom_resource_definition()
     return HEADER + yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -30,7 +35,9 @@ def generated_files() -> dict[Path, str]:
     """Every generated file, by its path in the checkout, with the text it should have."""
     return {
         Path(f"manifests/crds/{GROUP}_{PLURAL}.yaml"): crd_yaml(),
+        Path(f"manifests/crds/{GROUP}_{POLICY_PLURAL}.yaml"): crd_yaml(policy_definition()),
         Path(f"docs/reference/{KIND.lower()}.md"): reference_page(),
+        Path(f"docs/reference/{POLICY_KIND.lower()}.md"): policy_reference_page(),
     }
 
 

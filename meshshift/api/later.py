@@ -46,7 +46,6 @@ class LaterField:
 
 LATER_FIELDS = (
     LaterField("spec", "baseline", "object", "remove it, the stable subset is the control"),
-    LaterField("spec", "policyRef", "object", "write strategy and analysis into this spec"),
     LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
 )
 

@@ -30,6 +30,11 @@ from meshshift.api.wire import (
 )
 from meshshift.core.spec import CreatePolicy, OnDelete, OnDrift, OnFailure
 
+POLICY_FIELDS = ("strategy", "analysis", "onFailure", "onDrift", "notifications")
+"""What a ShiftPolicy may say: everything of a TrafficShift except who is shifted."""
+MERGED_FIELDS = ("analysis",)
+"""Of these, the objects that are merged field by field."""
+
 
 class SubsetModel(WireModel):
     """A subset of the service in the DestinationRule."""
@@ -55,6 +60,12 @@ class VirtualServiceModel(WireModel):
     )
 
 
+class PolicyRefModel(WireModel):
+    """The ShiftPolicy that says what the shift itself leaves out."""
+
+    name: ObjectName = Field(description="Name of the ShiftPolicy, in the namespace of this TrafficShift.")
+
+
 class GroupModel(WireModel):
     """Several services as one release."""
 
@@ -70,17 +81,18 @@ def _unlike_labels(spec: SpecModel) -> bool:
 
 
 def _min_step_fits(spec: SpecModel) -> bool:
-    canary = spec.strategy.canary
-    return canary is None or parse_duration(canary.min_step_duration) <= parse_duration(spec.analysis.step_timeout)
+    canary = spec.strategy and spec.strategy.canary
+    return not canary or parse_duration(canary.min_step_duration) <= parse_duration(spec.analysis.step_timeout)
 
 
 def _every_fits(spec: SpecModel) -> bool:
-    rolling = spec.strategy.rolling
-    return rolling is None or parse_duration(rolling.every) <= parse_duration(spec.analysis.step_timeout)
+    rolling = spec.strategy and spec.strategy.rolling
+    return not rolling or parse_duration(rolling.every) <= parse_duration(spec.analysis.step_timeout)
 
 
 def _step_indicators_differ(spec: SpecModel) -> bool:
-    steps = (spec.strategy.canary.steps if spec.strategy.canary else None) or ()
+    canary = spec.strategy and spec.strategy.canary
+    steps = (canary.steps if canary else None) or ()
     taken = {each.name for each in spec.analysis.indicators}
     for names in ([each.name for each in step.analysis.indicators or ()] for step in steps if step.analysis):
         if len(set(names)) < len(names) or taken & set(names):
@@ -112,7 +124,14 @@ class SpecModel(WireModel):
         CreatePolicy.NEVER,
         description="IfMissing allows a missing VirtualService or DestinationRule to be created.",
     )
-    strategy: StrategyModel = Field(description="How the traffic moves: exactly one strategy.")
+    policy_ref: PolicyRefModel | None = Field(
+        None,
+        description="A ShiftPolicy for what is not written here: strategy, analysis (field by field), onFailure, "
+        "onDrift and notifications. What is written here wins. A run keeps what it was started with.",
+    )
+    strategy: StrategyModel | None = Field(
+        None, description="How the traffic moves: exactly one strategy. Needed unless the policy has one."
+    )
     analysis: AnalysisModel = Field(AnalysisModel(), description="How the canary is judged against the stable subset.")
     on_failure: OnFailure = Field(
         OnFailure.ROLLBACK,
@@ -169,6 +188,12 @@ class SpecModel(WireModel):
             about=("stable", "canary"),
         ),
         Rule(
+            "strategy is missing; add strategy: {canary: {}}, or in policyRef the name of a ShiftPolicy that has one",
+            lambda spec: spec.strategy is not None,
+            cel="has(self.strategy) || has(self.policyRef)",
+            at="strategy",
+        ),
+        Rule(
             "the indicators of an analysis step need names of their own; rename one",
             _step_indicators_differ,
             cel=None,
@@ -178,8 +203,8 @@ class SpecModel(WireModel):
         Rule(
             "redBlack moves everybody at once, so nobody can stay on a version; leave stickiness out, or use canary "
             "or rolling",
-            lambda spec: spec.stickiness is None or spec.strategy.red_black is None,
-            cel="!has(self.stickiness) || !has(self.strategy.redBlack)",
+            lambda spec: not (spec.stickiness and spec.strategy and spec.strategy.red_black),
+            cel="!has(self.stickiness) || !has(self.strategy) || !has(self.strategy.redBlack)",
             at="stickiness",
             about=("stickiness", "strategy"),
         ),
@@ -193,7 +218,8 @@ class SpecModel(WireModel):
         Rule(
             "analysis.stepTimeout must be at least strategy.canary.minStepDuration; raise stepTimeout",
             _min_step_fits,
-            cel="!has(self.strategy.canary) || "
+            cel="!has(self.strategy) || !has(self.strategy.canary) || "
+            "!has(self.analysis) || !has(self.analysis.stepTimeout) || "
             "duration(self.analysis.stepTimeout) >= duration(self.strategy.canary.minStepDuration)",
             at="analysis.stepTimeout",
             about=("analysis", "strategy"),
@@ -201,7 +227,8 @@ class SpecModel(WireModel):
         Rule(
             "analysis.stepTimeout must be at least strategy.rolling.every; raise stepTimeout",
             _every_fits,
-            cel="!has(self.strategy.rolling) || "
+            cel="!has(self.strategy) || !has(self.strategy.rolling) || "
+            "!has(self.analysis) || !has(self.analysis.stepTimeout) || "
             "duration(self.analysis.stepTimeout) >= duration(self.strategy.rolling.every)",
             at="analysis.stepTimeout",
             about=("analysis", "strategy"),

@@ -35,7 +35,6 @@ _SOUND: dict[str, Any] = {
     "service": "any",
     "stable": {"subset": "stable"},
     "canary": {"subset": "canary"},
-    "strategy": {"canary": {}},
 }
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from meshshift.api.crd import GROUP, KIND, PRINTER_COLUMNS, VERSION, spec_schema, status_schema
+from meshshift.api.crd import GROUP, KIND, PRINTER_COLUMNS, VERSION, described_spec_schema, status_schema
 from meshshift.api.durations import DURATION_PATTERN, MAX_DURATION_LENGTH
 from meshshift.api.later import LATER_FIELDS
 from meshshift.api.percentages import PERCENT_PATTERN
 from meshshift.core.template import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from meshshift.api.crd import Schema
 
@@ -41,9 +41,10 @@ spec:
 ```
 
 Durations are written `500ms`, `15s`, `2m`, `1h30m`; weights are whole percent from 0 to 100; percentages are a number
-(`99.5`) or a string with the sign (`"99.5%"`). Defaults are filled in by the API server and can be read with
-`kubectl get -o yaml`. Changing anything but `paused` and `notifications` starts a new run with fresh evidence; writing
-out what is the default anyway does not.
+(`99.5`) or a string with the sign (`"99.5%"`). What is written here wins over the ShiftPolicy that `policyRef` names,
+and that over the defaults ([how-to](../how-to/policies.md)); so the defaults of `analysis`, `onFailure` and `onDrift`
+are not written into what is stored. Changing anything but `paused`, `notifications` and `policyRef` starts a new run
+with fresh evidence; writing out what holds anyway does not.
 """
 
 
@@ -68,7 +69,7 @@ no series has no result, which is no data and holds the shift; where silence is 
 
 def reference_page() -> str:
     """The page as Markdown."""
-    spec = spec_schema()
+    spec = described_spec_schema()
     parts = [
         _INTRODUCTION,
         "## spec\n",
@@ -85,7 +86,7 @@ def reference_page() -> str:
         "## status\n",
         *_tables(status_schema(), "status"),
         "## Columns of `kubectl get ts`\n",
-        *_columns(),
+        *columns(PRINTER_COLUMNS),
     ]
     return "\n".join(parts) + "\n"
 
@@ -101,7 +102,7 @@ def _tables(schema: Schema, path: str) -> Iterator[str]:
     for name, child in schema["properties"].items():
         if f"{path}.{name}" in later:
             continue
-        yield _row(name, child, required=name in required)
+        yield row(name, child, required=name in required)
         item = child.get("items", child)
         if "properties" in item:
             below.append((item, f"{path}.{name}" + ("[]" if "items" in child else "")))
@@ -110,7 +111,8 @@ def _tables(schema: Schema, path: str) -> Iterator[str]:
         yield from _tables(child, place)
 
 
-def _row(name: str, schema: Schema, *, required: bool) -> str:
+def row(name: str, schema: Schema, *, required: bool = False) -> str:
+    """One field as a row of a table."""
     default = "required" if required else _default(schema)
     meaning = schema.get("description", "").replace("|", "\\|")
     return f"| `{name}` | {_type(schema)} | {default} | {meaning} |"
@@ -164,9 +166,10 @@ def _later() -> Iterator[str]:
     yield ""
 
 
-def _columns() -> Iterator[str]:
+def columns(printed: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The columns of `kubectl get` as a table."""
     yield "| Column | Shows |\n|---|---|"
-    for column in PRINTER_COLUMNS:
+    for column in printed:
         yield _column(column)
 
 

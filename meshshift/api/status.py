@@ -147,6 +147,17 @@ class LastCommandStatus(StatusPart):
     result: Sentence = Field("", description="What it did, or why it was refused.")
 
 
+class PolicyStatus(StatusPart):
+    """The ShiftPolicy that a part of the spec stands in."""
+
+    name: Word = Field(description="Its name, as policyRef says it now; empty if it names none any more.")
+    state: Literal["Current", "Changed", "Missing", "Invalid"] = Field(
+        description="Current: the run goes by it. Changed: it says something else since the run began, which the next "
+        "run takes. Missing, Invalid: no run can begin; one that is under way goes on with what it was started with."
+    )
+    message: Sentence = Field("", description="What that means, in words.")
+
+
 class HistoryEntry(StatusPart):
     """One turn that the shift took."""
 
@@ -198,6 +209,7 @@ class StatusModel(StatusPart):
     evidence: tuple[EvidenceStatus, ...] = Field(
         (), max_length=16, description="What each indicator has shown so far in this run."
     )
+    policy: PolicyStatus | None = Field(None, description="The ShiftPolicy that a part of the spec stands in.")
     last_command: LastCommandStatus | None = Field(None, description="The last word of a person and its result.")
     history: tuple[HistoryEntry, ...] = Field(
         (), max_length=MAX_HISTORY, description="The turns the shift took, the latest last."

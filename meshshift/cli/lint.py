@@ -11,6 +11,7 @@ from meshshift.api.convert import spec_from_wire
 from meshshift.api.errors import InvalidSpec
 from meshshift.cli.flags import output_format, with_options
 from meshshift.cli.manifests import MANIFESTS, Manifest, read_manifests, repeated
+from meshshift.cli.policies import policies_in, unnamed, whole_spec
 from meshshift.core.lint.findings import Finding, ManifestSet, Severity, Shift, error
 from meshshift.core.lint.rules import lint as linted
 from meshshift.core.planning import with_version
@@ -24,7 +25,7 @@ OUTPUT = output_format("A line for each finding, or JSON.", "text", "json")
 @click.command()
 @with_options((*MANIFESTS, OUTPUT))
 def lint(filenames: Sequence[str], namespace: str, cluster_domain: str, output: str) -> None:
-    """Check TrafficShifts, VirtualServices, DestinationRules and Services of the files together, without a cluster.
+    """Check TrafficShifts, ShiftPolicies, VirtualServices, DestinationRules and Services, without a cluster.
 
     Each finding is a line `FILE: KIND NAMESPACE/NAME: SEVERITY: MESSAGE`. The exit code is 1 if there is an error, and
     0 if there are only warnings.
@@ -44,10 +45,14 @@ def lint(filenames: Sequence[str], namespace: str, cluster_domain: str, output: 
 def _findings(manifests: Sequence[Manifest], cluster_domain: str) -> list[Finding]:
     """What is wrong with the files' objects by themselves, then what the rules find in the set of them."""
     found = [error("repeated", ref, message) for ref, message in repeated(manifests).items()]
+    found += [
+        error("invalid-spec", ref, str(each)) for ref, wrong in unnamed(manifests).items() for each in wrong.errors
+    ]
+    policies = policies_in(manifests)
     shifts: list[Shift] = []
     for ref, document in {each.ref: each.document for each in manifests if each.ref.kind == "TrafficShift"}.items():
         try:
-            shifts.append(Shift(ref, spec_from_wire(document.get("spec"), namespace=ref.namespace)))  # type: ignore[arg-type]
+            shifts.append(Shift(ref, spec_from_wire(whole_spec(document, policies), namespace=ref.namespace)))
         except InvalidSpec as invalid:
             found += [error("invalid-spec", ref, str(each)) for each in invalid.errors]
     by_ref = {each.ref: with_version(each.document) for each in manifests}

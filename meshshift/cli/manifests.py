@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KINDS = {
     "TrafficShift": "meshshift.io",
+    "ShiftPolicy": "meshshift.io",
     "VirtualService": "networking.istio.io",
     "DestinationRule": "networking.istio.io",
     "Service": "",

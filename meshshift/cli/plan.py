@@ -13,6 +13,7 @@ from meshshift.api.errors import InvalidSpec
 from meshshift.cli.flags import output_format, with_options
 from meshshift.cli.manifests import MANIFESTS, Manifest, read_manifests, repeated
 from meshshift.cli.plan_text import as_diff, as_entries, as_yaml
+from meshshift.cli.policies import policies_in, whole_spec
 from meshshift.core.planning import Plan
 from meshshift.core.planning import plan as planned
 
@@ -30,12 +31,15 @@ OUTPUT = output_format("Diffs for people, or JSON Patches as JSON or YAML.", "di
 def plan(filenames: Sequence[str], namespace: str, cluster_domain: str, output: str) -> None:
     """Show what each step of the TrafficShifts in the files would write, without a cluster.
 
-    The files also hold the VirtualServices and DestinationRules; other kinds are passed over. Step 0 is the
+    The files also hold the VirtualServices and DestinationRules, and the ShiftPolicies that the shifts name; other
+    kinds are passed over. Step 0 is the
     preparation, then come the steps of the spec. If a shift could not be carried out, everything that is wrong is said,
     nothing is planned, and the exit code is 1.
     """
     manifests = [
-        each for each in read_manifests(filenames, namespace) if each.ref.kind in ("TrafficShift", *_MESH_KINDS)
+        each
+        for each in read_manifests(filenames, namespace)
+        if each.ref.kind in ("TrafficShift", "ShiftPolicy", *_MESH_KINDS)
     ]
     plans: list[tuple[Manifest, Plan]] = []
     wrong = list(repeated(manifests).values())
@@ -59,7 +63,7 @@ def plan(filenames: Sequence[str], namespace: str, cluster_domain: str, output: 
 
 def _plan(shift: Manifest, manifests: Sequence[Manifest], cluster_domain: str) -> Plan | tuple[str, ...]:
     try:
-        spec = spec_from_wire(shift.document.get("spec"), namespace=shift.ref.namespace)  # type: ignore[arg-type]
+        spec = spec_from_wire(whole_spec(shift.document, policies_in(manifests)), namespace=shift.ref.namespace)
     except InvalidSpec as invalid:
         return tuple(map(str, invalid.errors))
     mesh = [each.document for each in manifests if each.ref.kind in _MESH_KINDS]

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meshshift.adapters.prometheus import PrometheusTelemetry
+from meshshift.api.errors import InvalidSpec
 from meshshift.cli.explain import OUTPUT
 from meshshift.cli.flags import PROMETHEUS, Option, with_options
 from meshshift.cli.parameters import INSTANT
+from meshshift.cli.policies import whole_spec
 from meshshift.cli.replay_text import Replayed, as_json, render
 from meshshift.cli.source import SOURCE, Source
 from meshshift.cli.variants import variants
@@ -97,8 +99,13 @@ def replay(**flags: Any) -> None:
     take = {key: flags.pop(key) for key in ("name", "namespace", "filename", "kubeconfig", "context")}
     output, method, assignments = flags.pop("output"), flags.pop("method"), flags.pop("assignments")
     chosen = (*assignments, *([f"analysis.method={method}"] if method else []))
-    found = explain(shift := Source(**take).load())
-    tried = variants(shift.get("spec") or {}, found.namespace, chosen, flags.pop("groups"))
+    shift, policies = Source(**take).load_whole()
+    found = explain(shift)
+    try:
+        wire = whole_spec(shift, policies, take["filename"] or "the cluster")
+    except InvalidSpec as error:
+        raise click.ClickException(str(error)) from error
+    tried = variants(wire, found.namespace, chosen, flags.pop("groups"))
     start, end, ready = flags.pop("start"), flags.pop("end"), flags.pop("canary_ready")
     period = _period(found, start, end, ready)
     names = {key: tuple(flags.pop(key)) for key in list(flags) if key.endswith(("_workloads", "_revisions"))}

@@ -136,6 +136,8 @@ def _retry(look: Look, command: Command) -> Decision:
         return _refuse(
             look, command, f"nothing to retry: the shift is {look.run.phase}; only one that failed is retried"
         )
+    if look.seen.unspecified is not None:
+        return _refuse(look, command, look.seen.unspecified.message)
     message = f"a new run begins, as {command.by} said"
     return replace(start(look, message, reason="Retried"), command=CommandResult(command, message))
 

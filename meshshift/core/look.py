@@ -47,6 +47,11 @@ class Look:
         return self.started
 
     @property
+    def respecified(self) -> bool:
+        """Has somebody changed the shift since the run began?  An edit of its policy alone is none."""
+        return self.run.spec_hash not in {self.seen.spec_hash, self.seen.kept_hash}
+
+    @property
     def canary(self) -> str:
         """The name of the canary's subset."""
         return self.run.spec.canary.name

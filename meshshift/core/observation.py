@@ -123,6 +123,8 @@ class Observation:
     `deleted_since` is when the TrafficShift was deleted, None while it is not.
     `group` are the other TrafficShifts of its group.
     `rival` is another TrafficShift (namespace/name) of the same service that goes first.
+    `kept_hash` is what `spec_hash` would be with the policy that the run was started with (ADR 10).
+    `unspecified` says why no new run can begin: the policy that would say how is missing, or makes no sense.
     """
 
     now: float
@@ -143,6 +145,8 @@ class Observation:
     service_selects: bool = True
     rival: str | None = None
     group: tuple[Member, ...] = ()
+    kept_hash: str = ""
+    unspecified: Problem | None = None
 
     @property
     def deleted(self) -> bool:

@@ -14,7 +14,7 @@ from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.drift import one_weight, selector
 from meshshift.core.groundwork import unfit
 from meshshift.core.judge import Evidence
-from meshshift.core.look import SOON
+from meshshift.core.look import IDLE, SOON
 from meshshift.core.mesh.cohorts import Extras, extra_patches
 from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
 from meshshift.core.mesh.documents import Problem, Reason, shown
@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 
 
 def start(look: Look, message: str, reason: str = "Started") -> Decision:
-    """A fresh run with fresh evidence, of the spec as it is now."""
+    """A fresh run with fresh evidence, of the spec as it is now; none while part of that cannot be had."""
     seen, analysis = look.seen, look.seen.spec.analysis
+    if seen.unspecified is not None:
+        lack, before = seen.unspecified, look.started
+        phase = before.phase if before and not before.phase.ended else Phase.PENDING
+        return Decision(Kind.HOLD, lack.reason, lack.message, phase, before, IDLE, stalled=True)
     evidence = Evidence.begin(analysis.indicators, analysis.judge, at=seen.now)
     run = begin(seen.fresh_id, seen.spec, seen.spec_hash, evidence, seen.now)
     return Decision(Kind.PREPARE, reason, message, Phase.PENDING, run, 0.0)

@@ -19,7 +19,7 @@ from meshshift.core.gates import gate_closed
 from meshshift.core.group import group_behind, group_failed
 from meshshift.core.look import IDLE, SOON, Look
 from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
-from meshshift.core.mesh.documents import Problem
+from meshshift.core.mesh.documents import Problem, Reason
 from meshshift.core.preparing import creating, may_create, preparing, start
 from meshshift.core.progressing import (
     advance,
@@ -59,8 +59,9 @@ def decide(observation: Observation) -> Decision:
 
 
 def invalid(problem: Problem, run: Run | None) -> Decision:
-    """The spec cannot be carried out: nothing in the mesh is touched until it is edited."""
-    phase = run.phase if run and not run.phase.ended else Phase.FAILED
+    """The spec cannot be carried out: nothing in the mesh is touched until it is edited, or its policy is there."""
+    missing = problem.reason is Reason.POLICY_NOT_FOUND
+    phase = run.phase if run and not run.phase.ended else Phase.PENDING if missing else Phase.FAILED
     return Decision(Kind.HOLD, problem.reason, problem.message, phase, run, IDLE, stalled=True)
 
 
@@ -114,7 +115,7 @@ def deleted(look: Look) -> Decision | None:
 def no_run(look: Look) -> Decision | None:
     """Begin a run where there is none, and a new one once the spec of one that ended has changed."""
     run = look.started
-    if run is not None and not (run.phase.ended and run.spec_hash != look.seen.spec_hash):
+    if run is not None and not (run.phase.ended and look.respecified):
         return None
     seen = look.seen
     return start(look, f"a shift of {seen.spec.service} from {seen.spec.stable.name} to {seen.spec.canary.name} begins")
@@ -167,7 +168,7 @@ def paused(look: Look) -> Decision | None:
 
 def run_changed(look: Look) -> Decision | None:
     """The spec changed under way: back to stable first, then a new run of the new spec."""
-    if look.run.spec_hash == look.seen.spec_hash:
+    if not look.respecified:
         return None
     message = f"{look.weight_to(0)}: the spec changed; back to {look.run.spec.stable.name}, then a new run"
     turned = look.run.roll_back("SpecChanged", message, look.seen.now, restart=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from meshshift.api.convert import spec_from_wire
+from meshshift.api.policies import Policy
 from meshshift.api.status import shorten
 from meshshift.core import record
 from meshshift.core.aftermath import Aftermath
@@ -20,7 +21,7 @@ from meshshift.core.checks import CheckState
 from meshshift.core.deficit import Deficit
 from meshshift.core.gate_call import GateState
 from meshshift.core.judge import Evidence
-from meshshift.core.mesh.documents import shown
+from meshshift.core.mesh.documents import member, shown
 from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
 from meshshift.engine.stored_run import hold_together, parsed
 
@@ -41,10 +42,11 @@ class UnreadableCheckpoint(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A run and the wire form of the spec it was started with."""
+    """A run, the wire form of the spec it was started with, and the policy that a part of that stood in."""
 
     run: Run
     wire_spec: Mapping[str, Any]
+    policy: Policy | None = None
 
 
 def encode(checkpoint: Checkpoint) -> str:
@@ -62,6 +64,8 @@ def encode(checkpoint: Checkpoint) -> str:
         "checks": [state.to_json() for state in run.checks],
         **{name: value for name, value in fields.items() if value is not None},
     }
+    if checkpoint.policy is not None:
+        state["policy"] = {"name": checkpoint.policy.name, "spec": checkpoint.policy.spec}
     return json.dumps(state, separators=(",", ":"), sort_keys=True, allow_nan=False, ensure_ascii=False)
 
 
@@ -71,6 +75,7 @@ def decode(text: str, namespace: str) -> Checkpoint:
         state = parsed(text)
         if (written := state.pop("format", None)) != FORMAT:
             raise ValueError(f"format is {shown(written)}, of another release: expected {FORMAT}")
+        policy = _policy(state.pop("policy", None))
         if unknown := state.keys() - {field.name for field in dataclasses.fields(Run)}:
             raise ValueError(f"there is no field {shown(min(unknown))}")
         wire_spec, outcome = state.pop("spec"), state.pop("outcome")
@@ -88,11 +93,20 @@ def decode(text: str, namespace: str) -> Checkpoint:
             **enums,
             **state,
         )
-        return Checkpoint(hold_together(run), wire_spec)
+        return Checkpoint(hold_together(run), wire_spec, policy)
     except KeyError as error:
         raise UnreadableCheckpoint(f"the field {error} is missing") from error
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise UnreadableCheckpoint(shorten(str(error), LONGEST_REASON)) from error
+
+
+def _policy(data: object) -> Policy | None:
+    if data is None:
+        return None
+    name, spec = member(data, "name"), member(data, "spec")
+    if not isinstance(name, str) or not isinstance(spec, dict):
+        raise ValueError(f"policy is {shown(data)}: expected an object with name and spec")
+    return Policy(name, spec)
 
 
 def _read(wanted: type[Value], data: object) -> Value | None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshshift.api.convert import InvalidSpec, spec_hash
+from meshshift.api.policies import with_policy
 from meshshift.api.status import StatusModel
 from meshshift.core.account import Balance, balance
 from meshshift.core.options import Option, options
-from meshshift.engine.checkpoint import UnreadableCheckpoint, decode
+from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +51,13 @@ def explain(shift: Mapping[str, Any]) -> Explanation:
         remarks.append("no controller has looked at this shift yet: is one running, and does it watch this namespace?")
     elif status.checkpoint:
         try:
-            run = decode(status.checkpoint, namespace).run
+            stored = decode(status.checkpoint, namespace)
+            run = stored.run
+            remarks += _difference(wire, stored)
         except UnreadableCheckpoint as error:
             remarks.append(f"the evidence cannot be shown: status.checkpoint cannot be read here ({error})")
-    if run is not None:
-        remarks += _difference(wire, run)
+    if status.policy is not None and status.policy.message:
+        remarks.append(f"ShiftPolicy {status.policy.name}: {status.policy.message}")
     paused = bool(wire.get("paused")) and run is not None and not run.phase.ended
     return Explanation(
         namespace=namespace,
@@ -68,9 +71,9 @@ def explain(shift: Mapping[str, Any]) -> Explanation:
     )
 
 
-def _difference(wire: Mapping[str, Any], run: Run) -> list[str]:
+def _difference(wire: Mapping[str, Any], stored: Checkpoint) -> list[str]:
     try:
-        changed = spec_hash(wire) != run.spec_hash
+        changed = spec_hash(with_policy(wire, stored.policy)) != stored.run.spec_hash
     except InvalidSpec as error:
         return [f"spec is not valid, the run goes by the one it was started with: {error}"]
     return ["spec was changed after this run began: what is shown here is what the run goes by"] if changed else []

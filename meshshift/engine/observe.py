@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from meshshift.core.checks import Check
+    from meshshift.core.mesh.documents import Problem
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
     from meshshift.engine.ports import Telemetry
@@ -53,6 +54,8 @@ class Subject:
     spec_hash: str
     run: Run | None
     command: Command | None
+    kept_hash: str = ""
+    unspecified: Problem | None = None
 
     @property
     def namespace(self) -> str:
@@ -108,6 +111,8 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
         answers=answers,
         rival=rival_of(subject.document, world),
         group=members_of(subject.document, world),
+        kept_hash=subject.kept_hash,
+        unspecified=subject.unspecified,
     )
 
 

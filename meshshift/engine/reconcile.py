@@ -24,6 +24,7 @@ from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
 from meshshift.engine.memory import Memory, ParsedSpec
 from meshshift.engine.observe import COMMAND_ANNOTATION, Subject, is_outdated, observe
+from meshshift.engine.policies import Asked, asked_for, policy_status, problem_of
 from meshshift.engine.report import WARNINGS, report
 from meshshift.engine.world import Table, key_of
 
@@ -118,18 +119,19 @@ class Reconciler:
             return None, _released(invalid(problem, None), deleted), None, None
         run = stored.run if stored else None
         try:
-            parsed = self._memory.spec_of(shift)
+            asked = asked_for(shift, stored, self.world, self._memory)
         except InvalidSpec as error:
             if not deleted or run is None or stored is None:
-                return None, _released(invalid(Problem(Reason.INVALID_SPEC, str(error)), run), deleted), stored, None
-            parsed = ParsedSpec(run.spec, stored.wire_spec, run.spec_hash)
-        subject = Subject(shift, parsed.spec, parsed.digest, run, self._new_command(shift, previous))
+                return None, _released(invalid(problem_of(error), run), deleted), stored, None
+            asked = Asked(ParsedSpec(run.spec, stored.wire_spec, run.spec_hash, stored.policy))
+        parsed, command = asked.parsed, self._new_command(shift, previous)
+        subject = Subject(shift, parsed.spec, parsed.digest, run, command, asked.kept_hash, asked.problem)
         observation = await observe(subject, self.world, self.telemetry, self.timing, now)
         decision = decide(observation)
         if decision.asks is not None and (reply := await self.gates.ask(key, decision.asks)) is not None:
             observation = replace(observation, reply=reply)
             decision = decide(observation)
-        return observation, decision, _checkpoint(decision.run, parsed, stored), subject
+        return observation, decision, _checkpoint(decision.run, asked, stored), subject
 
     async def _persist(
         self,
@@ -143,7 +145,8 @@ class Reconciler:
         generation = int(shift["metadata"].get("generation", 0))
         status = report(decision, observation, previous, generation=generation, now=now)
         text = self._memory.encode(key_of(shift), checkpoint) if checkpoint else previous.checkpoint
-        wire = status.model_copy(update={"checkpoint": text}).to_wire()
+        policy = policy_status(shift, checkpoint, self.world, self._memory)
+        wire = status.model_copy(update={"checkpoint": text, "policy": policy}).to_wire()
         if wire == shift.get("status"):
             return shift
         written = await self.cluster.write_status(shift, wire)
@@ -270,13 +273,19 @@ def _is_overtaken(observation: Observation | None, subject: Subject | None, worl
     return observation is not None and subject is not None and is_outdated(observation, subject, world)
 
 
-def _checkpoint(run: Run | None, parsed: ParsedSpec, stored: Checkpoint | None) -> Checkpoint | None:
-    """A run goes with the spec it was started with: the present one, or the one that was stored with it."""
+def _checkpoint(run: Run | None, asked: Asked, stored: Checkpoint | None) -> Checkpoint | None:
+    """A run goes with the spec it was started with, whatever its policy says by now.
+
+    A policy that says the same by other words, or where the shift said it before, is kept in place of the old one.
+    """
     if run is None:
         return None
-    if stored is not None and stored.run == run:
-        return stored
-    return Checkpoint(run, parsed.wire if stored is None or run.spec_hash == parsed.digest else stored.wire_spec)
+    parsed = asked.parsed
+    if stored is None or stored.run.id != run.id:
+        return Checkpoint(run, parsed.wire, parsed.policy)
+    same = asked.problem is None and parsed.digest == run.spec_hash
+    policy = parsed.policy if same else stored.policy
+    return stored if stored.run == run and stored.policy == policy else Checkpoint(run, stored.wire_spec, policy)
 
 
 def _released(decision: Decision, deleted: bool) -> Decision:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from meshshift.core.mesh.weighted_route import WeightedRoute
     from meshshift.core.observation import Observation
     from meshshift.core.run import Run
+    from meshshift.core.spec import ShiftSpec
 
 WARNINGS = frozenset(
     {
@@ -74,7 +75,7 @@ def report(
             "phase": decision.phase,
             "reason": decision.reason,
             "message": message,
-            "strategy": previous.strategy if observation is None else str(observation.spec.strategy),
+            "strategy": previous.strategy if observation is None else str(_spec(decision, observation).strategy),
             "observed_generation": generation,
         }
     )
@@ -110,6 +111,11 @@ def is_turn(decision: Decision, previous: StatusModel) -> bool:
     last = previous.history[-1] if previous.history else None
     weight = decision.run.desired if decision.run else None
     return last is None or (last.reason, last.phase, last.weight) != (decision.reason, decision.phase, weight)
+
+
+def _spec(decision: Decision, observation: Observation) -> ShiftSpec:
+    """What is carried out: the run's own, which a changed policy leaves alone."""
+    return decision.run.spec if decision.run else observation.spec
 
 
 def _with_turn(status: StatusModel, decision: Decision, now: float) -> StatusModel:

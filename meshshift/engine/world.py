@@ -10,6 +10,7 @@ from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from meshshift.api.annotations import has_opted_in
+from meshshift.api.policies import policy_name
 from meshshift.core.mesh.documents import member
 from meshshift.core.mesh.hosts import covers, is_wildcard
 from meshshift.core.mesh.subsets import rule_host
@@ -215,6 +216,7 @@ class World:
     def __init__(self, cluster_domain: str = "cluster.local") -> None:
         self.cluster_domain = cluster_domain
         self.shifts = HostTable(lambda each: frozenset({self.host_of(each)}))
+        self.policies = Table()
         self.services = ServiceTable(self.host_of_service)
         self.pods = PodTable()
         self.virtual_services = HostTable(lambda each: read_virtual_service(each, cluster_domain).keys)
@@ -262,6 +264,15 @@ class World:
     def shifts_of_group(self, namespace: str, group: str) -> list[Key]:
         """The shifts of a namespace that belong to a group."""
         return [key for key in self.shifts_in(namespace) if group_of(self.shifts.objects[key]) == group]
+
+    def shifts_of_policy(self, key: Key) -> list[Key]:
+        """The shifts that name a policy."""
+        return [each for each in self.shifts_in(key[0]) if policy_name(self.shifts.objects[each].get("spec")) == key[1]]
+
+    def policy_of(self, shift: Document) -> Document | None:
+        """The policy that a shift names, if it names one that is there."""
+        name = policy_name(shift.get("spec"))
+        return None if name is None else self.policies.get((key_of(shift)[0], name))
 
     def shifts_in(self, namespace: str) -> list[Key]:
         """The shifts of a namespace."""

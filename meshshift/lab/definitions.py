@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.adapters.kube import CRDS
 from meshshift.api.crd import custom_resource_definition
+from meshshift.api.policy_crd import policy_definition
 from meshshift.engine.failures import Conflict, NotFound, Transient
 from meshshift.lab.client import UnknownKindError
 from meshshift.lab.kube.istio import istio_definitions
@@ -20,7 +21,7 @@ _TIMEOUT = 10.0
 
 async def install_definitions(client: LabClient) -> None:
     """Serve Istio's kinds and meshshift's, if this API server does not yet, and wait until it does."""
-    definitions = [*istio_definitions(), custom_resource_definition()]
+    definitions = [*istio_definitions(), custom_resource_definition(), policy_definition()]
     for definition in definitions:
         try:
             client.created.append((CRDS, await client.create(CRDS, None, definition)))

@@ -129,7 +129,7 @@ class Operator:
         cluster = KubeCluster(self.client, self.identity)
         async with (
             PrometheusTelemetry(self.prometheus, _Queries(self.metrics)) as telemetry,
-            Notifier(cluster, self.metrics.notified, poster=self._poster()) as notifier,
+            Notifier(cluster, self.metrics.notified, policy_of=self.world.policy_of, poster=self._poster()) as notifier,
             GateCalls(self.client, self.metrics.gate_replied, poster=self._poster()) as gates,
         ):
             reconciler = Reconciler(

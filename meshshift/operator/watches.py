@@ -20,6 +20,7 @@ from meshshift.adapters.kube import (
     PODS,
     REQUEST_TIMEOUT,
     SERVICES,
+    SHIFT_POLICIES,
     TRAFFIC_SHIFTS,
     VIRTUAL_SERVICES,
     KubeClient,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from meshshift.engine.queue import WorkQueue
 
 Document = dict[str, Any]
-WATCHED = (TRAFFIC_SHIFTS, VIRTUAL_SERVICES, DESTINATION_RULES, SERVICES, PODS)
+WATCHED = (SHIFT_POLICIES, TRAFFIC_SHIFTS, VIRTUAL_SERVICES, DESTINATION_RULES, SERVICES, PODS)
 SILENCE = 70.0
 """Seconds without a word, bookmarks included, after which a stream counts as dead and is opened anew."""
 _CREDENTIALS_FOR = datetime.timedelta(minutes=5)
@@ -111,8 +112,8 @@ class Feed:
             self.listener.missed(plural, len(missed))
         present = {key_of(document) for document in documents}
         as_of = {"metadata": {"resourceVersion": version}}
-        table = self.world.pods if resource is PODS else self._table(resource)
-        known = list(table.objects.values())
+        apart: dict[str, Table] = {PODS.plural: self.world.pods, SHIFT_POLICIES.plural: self.world.policies}
+        known = list((apart.get(plural) or self._table(resource)).objects.values())
         gone = [each for each in known if key_of(each) not in present and not is_older(as_of, each)]
         news = [each for each in documents if self._take(resource, each, gone=False)]
         news += [each for each in gone if self._take(resource, each, gone=True)]
@@ -122,6 +123,8 @@ class Feed:
         """Take it over and wake whom it concerns; False if it was known."""
         if resource is PODS:
             return self._pod(document, gone=gone)
+        if resource is SHIFT_POLICIES:
+            return self._policy(document, gone=gone)
         table, key = self._table(resource), key_of(document)
         if resource is TRAFFIC_SHIFTS and (group := group_of(document)):
             # How far one has come matters to the others, also where the news is this process's own.
@@ -146,6 +149,13 @@ class Feed:
         if _essence(before) != _essence(after):
             self._wake(self.world.shifts_in(key[0]))
             self.services.changed(PODS, before, after, frozenset())
+        return kept
+
+    def _policy(self, document: Document, *, gone: bool) -> bool:
+        """Wake the shifts that name the policy."""
+        kept = self._keep(self.world.policies, document, gone=gone)
+        if kept:
+            self._wake(self.world.shifts_of_policy(key_of(document)))
         return kept
 
     def _table(self, resource: Resource) -> HostTable:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from meshshift.api.convert import spec_from_wire
+from meshshift.api.policies import policy_name
 from tests.api.samples import minimal
 from tests.api.server import refusals
 
@@ -21,14 +22,18 @@ PARTS = {"strategy", "analysis", "onDrift", "group", "notifications"}
 def examples() -> list[Any]:
     found = []
     for page in PAGES:
+        policies: dict[str, Any] = {}
         for number, block in enumerate(
             re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
         ):
             document = yaml.safe_load(block)
             if not isinstance(document, dict):
                 continue
+            if document.get("kind") == "ShiftPolicy":
+                policies[document["metadata"]["name"]] = document["spec"]
             if document.get("kind") == "TrafficShift":
-                found.append(pytest.param(document["spec"], id=f"{page.stem}-{number}"))
+                named = policies.get(policy_name(document["spec"]) or "", {})
+                found.append(pytest.param(named | document["spec"], id=f"{page.stem}-{number}"))
             elif document.keys() & PARTS:
                 found.append(pytest.param(minimal(**document), id=f"{page.stem}-{number}"))
             elif isinstance(document.get("spec"), dict) and document["spec"].keys() & PARTS:

@@ -28,26 +28,11 @@ def test_the_servers_defaults_change_nothing(path: Path) -> None:
     assert spec_from_wire(filled, namespace="bookinfo") == spec_from_wire(spec, namespace="bookinfo")
 
 
-def test_the_server_writes_out_the_defaults_that_people_may_read() -> None:
+def test_the_server_writes_out_only_defaults_that_no_policy_could_mean_otherwise() -> None:
     filled = with_defaults(minimal(), schema())
     assert filled == minimal(
         strategy={"canary": {"minStepDuration": "1m"}},
         create="Never",
-        onFailure="Rollback",
-        onDrift="Pause",
         onDelete="Restore",
         paused=False,
-        analysis={
-            "method": "Sequential",
-            "interval": "15s",
-            "warmup": "1m",
-            "confidence": 99,
-            "promotionConfidence": 95,
-            "tolerance": 25,
-            "harmBudget": 0.5,
-            "spareRequests": 5,
-            "stepTimeout": "30m",
-            "onInconclusive": "Hold",
-            "indicators": [{"name": "success-rate", "successRate": {}}, {"name": "latency", "latency": {}}],
-        },
     )

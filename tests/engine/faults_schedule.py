@@ -6,10 +6,11 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from meshshift.adapters.kube import DESTINATION_RULES, PODS, SERVICES, TRAFFIC_SHIFTS, VIRTUAL_SERVICES
+from meshshift.adapters.kube import DESTINATION_RULES, PODS, SERVICES, SHIFT_POLICIES, TRAFFIC_SHIFTS, VIRTUAL_SERVICES
 from tests.engine.stories import Story, draw_story
 
-RESOURCES = {each.kind: each for each in (TRAFFIC_SHIFTS, VIRTUAL_SERVICES, DESTINATION_RULES, SERVICES, PODS)}
+WATCHED = (TRAFFIC_SHIFTS, VIRTUAL_SERVICES, DESTINATION_RULES, SERVICES, PODS, SHIFT_POLICIES)
+RESOURCES = {each.kind: each for each in WATCHED}
 CALLS = ("slow", "conflict", "throttled", "error", "timeout", "reset", "refused", "kill")
 WATCHES = ("late", "silent", "gone")
 PROMETHEUS = ("down", "slow", "empty", "nan", "partial", "lagging")

@@ -308,6 +308,7 @@ class Simulation:
         self.known, self.due = self.mesh.version, 0.0
         tables = {
             "TrafficShift": self.world.shifts,
+            "ShiftPolicy": self.world.policies,
             "Service": self.world.services,
             "Pod": self.world.pods,
             "VirtualService": self.world.virtual_services,
@@ -485,6 +486,20 @@ def pod(version: str, *, ready: bool = True) -> Document:
             ],
         },
     }
+
+
+def policy(name: str = "careful", **spec: Any) -> Document:
+    """A ShiftPolicy."""
+    version = "meshshift.io/v1alpha1"
+    return {"apiVersion": version, "kind": "ShiftPolicy", "metadata": {"name": name}, "spec": spec}
+
+
+def governed(name: str = "careful", **spec: Any) -> Document:
+    """A TrafficShift of reviews that leaves to a policy how it moves and how it is judged."""
+    document = shift(policyRef={"name": name}, **spec)
+    for name_of in {"strategy", "analysis"} - spec.keys():
+        del document["spec"][name_of]
+    return document
 
 
 def bookinfo(**options: Any) -> Simulation:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshshift.adapters.kube import DESTINATION_RULES, PODS, SERVICES, TRAFFIC_SHIFTS, VIRTUAL_SERVICES
+from meshshift.adapters.kube import DESTINATION_RULES, PODS, SERVICES, SHIFT_POLICIES, TRAFFIC_SHIFTS, VIRTUAL_SERVICES
 from meshshift.engine.queue import WorkQueue
 from meshshift.engine.world import Key, World
 from meshshift.operator.watches import Feed
-from tests.engine.simulation import HOST, KEY, pod, route, rule, shift
+from tests.engine.simulation import HOST, KEY, governed, pod, policy, route, rule, shift
 
 
 def versioned(document: dict[str, Any], version: int, **metadata: Any) -> dict[str, Any]:
@@ -172,3 +172,20 @@ async def test_a_wildcard_rule_a_root_and_a_rival_wake_the_shift_they_decide_ove
     for resource, document in ((DESTINATION_RULES, wide), (VIRTUAL_SERVICES, rival), (VIRTUAL_SERVICES, root)):
         watched.feed.take(resource, document, gone=True)
         assert await watched.woken() == [KEY], document["metadata"]["name"]
+
+
+async def test_a_policy_wakes_the_shifts_that_name_it_and_no_others() -> None:
+    watched = Watched()
+    other = governed("calm")
+    other["metadata"] = {"name": "ratings"}
+    watched.feed.take(TRAFFIC_SHIFTS, versioned(governed(), 2), gone=False)
+    watched.feed.take(TRAFFIC_SHIFTS, versioned(other, 3), gone=False)
+    await watched.woken()
+    watched.feed.take(SHIFT_POLICIES, versioned(policy(), 4), gone=False)
+    assert await watched.woken() == [KEY]
+    assert watched.world.policy_of(versioned(governed(), 2)) is not None
+    watched.feed.take(SHIFT_POLICIES, versioned(policy(), 5, namespace="elsewhere"), gone=False)
+    assert await watched.woken() == []
+    watched.feed.take(SHIFT_POLICIES, versioned(policy(), 6), gone=True)
+    assert await watched.woken() == [KEY]
+    assert watched.world.policy_of(versioned(governed(), 2)) is None

@@ -9,6 +9,7 @@ from tests.safety.guards_engine import API, CACHES, INTERRUPTION
 from tests.safety.guards_input import INPUT
 from tests.safety.guards_judge import JUDGING
 from tests.safety.guards_mesh import BREAKING, PATCHES, SHAPES
+from tests.safety.guards_policies import POLICIES
 from tests.safety.guards_rules import RULES
 from tests.safety.guards_telemetry import ANSWERS, COUNTERS
 
@@ -22,6 +23,7 @@ AREAS: dict[str, tuple[Guard, ...]] = {
     "Shapes of routes and rules": SHAPES,
     "Other writers and people": OTHERS,
     "Deletion and commands": DELETION,
+    "Policies": POLICIES,
     "Interruption": INTERRUPTION,
     "Caches and watches": CACHES,
     "Errors of the API": API,

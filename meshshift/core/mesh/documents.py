@@ -52,6 +52,7 @@ class Reason(StrEnum):
     SERVICE_NOT_FOUND = "ServiceNotFound"
     SERVICE_UNSELECTIVE = "ServiceWithoutSelector"
     INVALID_SPEC = "InvalidSpec"
+    POLICY_NOT_FOUND = "PolicyNotFound"
     CHECKPOINT_UNREADABLE = "CheckpointUnreadable"
 
 
