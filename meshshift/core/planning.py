@@ -52,6 +52,7 @@ UNREAD = "unread"
 
 PREPARATION = "preparation"
 CLEARING = "header routes and mirrors go"
+CLEARING_COOKIES = "header routes, mirrors and cookies go"
 _MESH_KINDS = ("VirtualService", "DestinationRule")
 _MOST_DECISIONS = 16
 _CREATABLE = {Reason.NO_VIRTUAL_SERVICE, Reason.NO_DESTINATION_RULE}
@@ -71,7 +72,7 @@ class PlannedEdit:
 class PlannedStep:
     """What one step writes; number 0 is the preparation, then the spec's steps from 1.
 
-    A pause writes nothing.  Where steps have put in header routes or mirrors, one more at the end takes them out.
+    A pause writes nothing.  Where header routes, mirrors or cookies were put in, one more at the end takes them out.
     """
 
     number: int
@@ -119,7 +120,8 @@ def plan(
             steps.append(PlannedStep(number, describe(step), written))
     written = course.set_extras(extras_at(spec.steps, -1))
     if written and not isinstance(written, Problem):
-        steps.append(PlannedStep(len(spec.steps) + 1, CLEARING, written))
+        title = CLEARING_COOKIES if spec.stickiness else CLEARING
+        steps.append(PlannedStep(len(spec.steps) + 1, title, written))
     routes = course.view().routes
     skipped = () if isinstance(routes, Problem) else routes.skipped
     return tuple(dict.fromkeys(problems)) or Plan(tuple(steps), skipped)

@@ -151,10 +151,12 @@ def silenced(spec: ShiftSpec) -> tuple[ShiftSpec, tuple[str, ...]]:
         listed = ", ".join(map(str, extras))
         remarks.append(f"header routes and mirrors of step {listed} are left out: they are no weight")
         steps = tuple(step for step in steps if not isinstance(step, SetHeaderRoute | SetMirror))
+    if spec.stickiness:
+        remarks.append("stickiness is left out: the requests that were counted went where they went")
     if spec.paused:
         remarks.append("spec.paused is true: taken as false")
     # Which objects the real shift manages does not matter to a mesh that has just one of each.
-    free = replace(spec, steps=steps, paused=False, virtual_services=(), destination_rule=None)
+    free = replace(spec, steps=steps, paused=False, virtual_services=(), destination_rule=None, stickiness=None)
     return free, tuple(remarks)
 
 

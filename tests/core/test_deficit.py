@@ -72,3 +72,15 @@ def test_a_healthy_canary_is_almost_never_blamed() -> None:
             deficit, judged = deficit.see(tick(canary, 198 - canary, lost=2), 0.1)
             blamed += judged.canary.failed > 0
     assert blamed <= 6
+
+
+def test_with_cookies_the_first_weight_is_expected_and_later_the_share_before_it() -> None:
+    deficit = Deficit()
+    assert deficit.sticky(0.05) == 0.05
+    deficit, _ = deficit.see(tick(40, 960), deficit.sticky(0.05))
+    assert deficit.sticky(0.05) == 0.05
+    later = deficit.anew()
+    assert later == Deficit(share=0.04)
+    assert later.sticky(0.5) == 0.04
+    assert later.sticky(0.01) == 0.01, "never more than the weight"
+    assert later.anew() == later, "nothing was counted, so nothing was learned"

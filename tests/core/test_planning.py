@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from meshshift.core.indicator import JudgeSettings
 from meshshift.core.mesh.documents import Document, Target
 from meshshift.core.mesh.routes import FoundRoutes, VirtualServiceSelector, find_routes
+from meshshift.core.mesh.stickiness import Stickiness
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.planning import Plan, mesh_view, plan, with_version
 from meshshift.core.spec import Analysis, CreatePolicy, OnInconclusive, Pause, SetWeight, ShiftSpec, Step, Subset
@@ -137,6 +138,36 @@ def test_all_steps_that_are_too_small_are_said() -> None:
     found = planned(spec(SetWeight(1), SetWeight(5), SetWeight(50)), shared, RULE)
     assert isinstance(found, tuple)
     assert [" 1 % of that" in found[0], " 5 % of that" in found[1], len(found)] == [True, True, 2]
+
+
+def test_cookies_come_with_the_first_weight_and_go_at_the_end() -> None:
+    document = virtual_service({"name": "default", "route": [to("v1", 100), to("v2", 0)]})
+    whole = {
+        **RULE,
+        "spec": {"host": "reviews", "subsets": [{"name": n, "labels": {"version": n}} for n in ("v1", "v2")]},
+    }
+    asked = spec(Pause(1.0), SetWeight(10), Pause(1.0), stickiness=Stickiness("version", 60))
+    found = planned(asked, document, whole)
+    assert isinstance(found, Plan)
+    assert [(step.title, len(step.edits)) for step in found.steps] == [
+        ("preparation", 0),
+        ("pause 1 s", 0),
+        ("setWeight 10%", 1),
+        ("pause 1 s", 0),
+        ("setWeight 100%", 1),
+        ("header routes, mirrors and cookies go", 1),
+    ]
+    first, last = found.steps[2].edits[0].after["spec"]["http"], found.steps[-1].edits[0].after["spec"]["http"]
+    assert [each["name"].rpartition("/")[2] for each in first] == ["stable", "canary", "default"]
+    assert [each["weight"] for each in first[-1]["route"]] == [90, 10]
+    assert last == [{"name": "default", "route": [to("v1", 0), to("v2", 100)]}]
+
+
+def test_a_route_that_cannot_be_sticky_is_in_the_way() -> None:
+    document = virtual_service({"route": [to("v1", 90), to(weight=10, host="legacy")]})
+    found = planned(spec(stickiness=Stickiness("version", 60)), document, RULE)
+    assert isinstance(found, tuple)
+    assert found[0].startswith("spec.stickiness: VirtualService bookinfo/reviews route")
 
 
 def test_the_target_is_in_the_domain_of_the_cluster() -> None:

@@ -114,9 +114,9 @@ def test_what_a_crashed_predecessor_left_is_cleared_by_whoever_comes_next() -> N
     left = simulation.mesh.get("VirtualService", "reviews")
     simulation = bookinfo()
     simulation.mesh.put(left)
-    simulation.mesh.put(shift())
-    simulation.run(20, until=lambda s: s.weight == 5)
-    assert extras(simulation)[0] == []
+    simulation.mesh.put(shift(strategy={"canary": {"steps": [{"pause": {}}, {"setWeight": 50}]}}))
+    simulation.run(20, until=waiting)
+    assert extras(simulation)[0] == [], "before any weight is written"
 
 
 def test_a_route_that_cannot_take_the_cohort_holds_the_shift_and_says_why() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.simulation import Behaviour, Simulation, bookinfo, pod, route, shift
+from meshshift.engine.failures import Transient
+from tests.engine.simulation import RUNNER, Behaviour, Simulation, bookinfo, pod, route, shift
 from tests.engine.sticky_clients import Client, Clients
 
 STICKY = {"cookie": "reviews-version", "maxAge": "2h"}
@@ -65,12 +66,12 @@ def test_cookies_and_their_routes_come_with_the_first_weight_in_one_write() -> N
     simulation = begun([{"setHeaderRoute": TESTERS}, {"pause": {}}, *HELD])
     simulation.run(60, until=waiting)
     assert names(simulation) == ["meshshift/bookinfo/reviews/testers", "default"]
+    writes = simulation.mesh.calls.count("patch VirtualService")
     simulation.command("promote")
     simulation.run(60, until=lambda s: s.weight == 20)
     assert names(simulation) == ["meshshift/bookinfo/reviews/testers", *PINS, "default"]
-    writes = simulation.mesh.calls.count("patch VirtualService")
     simulation.run(10)
-    assert simulation.mesh.calls.count("patch VirtualService") == writes
+    assert simulation.mesh.calls.count("patch VirtualService") == writes + 1
     stable, canary = (each["headers"]["response"]["add"]["set-cookie"] for each in http(simulation)[-1]["route"])
     for cookie in (stable, canary):
         assert cookie.startswith("reviews-version=meshshift-")
@@ -200,10 +201,20 @@ def test_a_run_that_begins_at_somebody_elses_weight_is_sticky_from_there() -> No
 
 
 def test_the_end_settles_after_the_cookies_are_gone() -> None:
+    """However long the API server refuses to take them away."""
     simulation = begun()
+
+    def refuse(call: str, number: int, moment: str) -> None:
+        if call == "patch VirtualService" and simulation.phase == "Promoting" and simulation.now < since + 20:
+            raise Transient("the server is currently unable to handle the request")
+
+    since = float("inf")
+    simulation.mesh.interrupt = refuse
     simulation.run(600, until=lambda s: s.phase == "Promoting")
+    since = simulation.now
     simulation.run(60, until=lambda s: len(http(s)) == 1)
     gone = simulation.now
+    assert gone - since >= 20
     simulation.run(60, until=ended)
     assert simulation.now - gone >= simulation.timing.settle
 
@@ -221,3 +232,44 @@ def test_the_route_and_its_headers_are_restored_to_the_letter() -> None:
     simulation.command("abort")
     simulation.run(60, until=ended)
     assert service(simulation)["spec"] == document["spec"]
+
+
+def test_users_who_stay_on_stable_are_no_lack_of_the_canary() -> None:
+    """Everybody was drawn at 5%, and stable's pods refuse a few connections, which nobody can name."""
+    simulation = begun([{"setWeight": 5}, {"setWeight": 50}, {"pause": {}}])
+    simulation.run(300, until=lambda s: s.weight == 50)
+    simulation.shares = lambda: {"v1": 0.95, "v2": 0.05}  # type: ignore[method-assign]
+    simulation.traffic.versions["v1"] = Behaviour(unreachable=0.02)
+    simulation.run(300)
+    assert (simulation.phase, simulation.status["weights"]["desired"]) == ("Paused", 50)
+
+
+def test_a_canary_that_refuses_its_users_is_still_blamed_for_what_reached_nobody() -> None:
+    for weight in (5, 50):
+        simulation = begun([{"setWeight": 5}, {"setWeight": 50}, {"pause": {}}])
+        simulation.run(300, until=lambda s, weight=weight: s.weight == weight)  # type: ignore[misc]
+        simulation.shares = lambda: {"v1": 0.95, "v2": 0.05}  # type: ignore[method-assign]
+        simulation.traffic.versions["v2"] = Behaviour(unreachable=1.0)
+        simulation.run(120, until=ended)
+        assert (simulation.phase, simulation.status["reason"]) == ("RolledBack", "RegressionProven"), weight
+
+
+def test_a_record_that_ended_leaves_the_routes_of_the_next_run_alone() -> None:
+    simulation = bookinfo()
+    simulation.mesh.put(shift())
+    simulation.run(600, until=ended)
+    old = simulation.mesh.get("TrafficShift", "reviews")
+    simulation.mesh.remove("TrafficShift", "reviews")
+    simulation.mesh.put(route({"v1": 100, "v2": 0}))
+    following = shift(stickiness=STICKY, strategy={"canary": {"steps": HELD}})
+    following["metadata"]["uid"] = "of-the-next"
+    simulation.mesh.put(following)
+    simulation.run(60, until=waiting)
+    old["metadata"] |= {"name": "reviews-before", "uid": "another"}
+    simulation.mesh.put(old)
+    simulation.sync()
+    RUNNER.run(simulation.reconciler.reconcile(("bookinfo", "reviews-before")))
+    assert names(simulation) == [*PINS, "default"]
+    simulation.command("abort")
+    simulation.run(60, until=ended)
+    assert nothing_left(simulation)

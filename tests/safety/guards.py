@@ -11,6 +11,7 @@ from tests.safety.guards_judge import JUDGING
 from tests.safety.guards_mesh import BREAKING, PATCHES, SHAPES
 from tests.safety.guards_policies import POLICIES
 from tests.safety.guards_rules import RULES
+from tests.safety.guards_sticky import STICKY
 from tests.safety.guards_telemetry import ANSWERS, COUNTERS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ AREAS: dict[str, tuple[Guard, ...]] = {
     "Guarded patches": PATCHES,
     "Make before break": BREAKING,
     "Shapes of routes and rules": SHAPES,
+    "Sticky users": STICKY,
     "Other writers and people": OTHERS,
     "Deletion and commands": DELETION,
     "Policies": POLICIES,

@@ -1,4 +1,4 @@
-"""Routes and mirrors that a shift puts into a VirtualService for a while: who gets the canary whatever the weight.
+"""Routes that a shift puts into a VirtualService for a while: who gets which version whatever the weight.
 
 A cohort's route is a copy of the managed route with the cohort's conditions added and all traffic on the canary: its
 rewrites, CORS, retries, timeouts and its own conditions stay, so a tester meets the same service.  It stands right
@@ -8,8 +8,6 @@ its predecessor left.
 
 Sticky users are such cohorts, too, told by their cookie (`meshshift.core.mesh.stickiness`): one for each version,
 behind the cohorts that the steps name and ahead of the route that draws by weight.
-
-Mirrors have no name.  One that copies to the canary's subset is a shift's own as long as its steps set mirrors.
 """
 
 from __future__ import annotations
@@ -29,10 +27,9 @@ from meshshift.core.mesh.documents import (
     operation,
     pointer,
     shown,
-    text,
     unmoved,
 )
-from meshshift.core.mesh.hosts import resolve_host
+from meshshift.core.mesh.mirrors import mirror_operations, mirrors_after, mirrors_elsewhere
 from meshshift.core.mesh.stickiness import bare, cookie_operations
 
 if TYPE_CHECKING:
@@ -169,7 +166,7 @@ def _of_one(
 def _in_place(route: WeightedRoute, wanted: Extras, percent: int | None) -> list[PatchOperation] | Problem:
     """The edits within the managed route itself."""
     cookies = cookie_operations(route, wanted.cookies, percent)
-    mirrors = [] if wanted.mirror is None else _mirror(route, wanted.mirror)
+    mirrors = [] if wanted.mirror is None else mirror_operations(route, wanted.mirror)
     if isinstance(cookies, Problem) or isinstance(mirrors, Problem):
         return cookies if isinstance(cookies, Problem) else mirrors
     return [*cookies, *mirrors]
@@ -213,7 +210,7 @@ def _clone(route: WeightedRoute, cohort: Cohort, side: Side, mirror: int | None)
     clone.pop("name", None)
     clone["match"] = matches
     clone["route"] = [_all_to(route, side)]
-    mirrors = _others_mirrors(route) if side == _CANARY else _mirrors_after(route, mirror)
+    mirrors = mirrors_elsewhere(route) if side == _CANARY else mirrors_after(route, mirror)
     clone.pop("mirrors", None)
     return {**clone, **({"mirrors": deepcopy(mirrors)} if mirrors else {})}
 
@@ -253,61 +250,3 @@ def _why_taken(route: WeightedRoute, cohort: Cohort, header: str) -> str:
 
 def _wire(match: StringMatch) -> Document:
     return {match.kind: match.value}
-
-
-def _mirror(route: WeightedRoute, percent: int) -> list[PatchOperation] | Problem:
-    """The edits that leave one mirror to the canary with this percentage, none for 0."""
-    listed = route.document.get("mirrors")
-    if listed is not None and not isinstance(listed, list):
-        return Problem(Reason.MALFORMED, f"{route}: mirrors is {shown(listed)}; write a list of mirrors")
-    wanted = _mirror_of(route, percent)
-    ours = [i for i, each in enumerate(listed or []) if _copies_to_canary(each, route)]
-    if wanted is not None and route.document.get("mirror") is not None:
-        return Problem(
-            Reason.MIRROR_TAKEN,
-            f"{route} has mirror, and Istio takes no mirrors beside it; write it as the first entry of mirrors",
-        )
-    if [(listed or [])[i] for i in ours] == ([wanted] if wanted else []):
-        return []
-    place = ("spec", "http", route.index, "mirrors")
-    operations: list[PatchOperation] = []
-    for i in reversed(ours):
-        operations += [
-            operation("test", pointer(*place, i), (listed or [])[i]),
-            {"op": "remove", "path": pointer(*place, i)},
-        ]
-    kept = len(listed or []) - len(ours)
-    if wanted is None:
-        return operations if kept else [*operations, {"op": "remove", "path": pointer(*place)}]
-    if listed is None:
-        return [operation("add", pointer(*place), [wanted])]
-    return [*operations, operation("add", pointer(*place, "-"), wanted)]
-
-
-def _mirror_of(route: WeightedRoute, percent: int) -> Document | None:
-    destination = _all_to(route, _CANARY)["destination"]
-    return {"destination": destination, "percentage": {"value": percent}} if percent else None
-
-
-def _others_mirrors(route: WeightedRoute) -> list[Document]:
-    """The mirrors that lead elsewhere than to the canary."""
-    listed = route.document.get("mirrors")
-    return [each for each in listed if not _copies_to_canary(each, route)] if isinstance(listed, list) else []
-
-
-def _mirrors_after(route: WeightedRoute, percent: int | None) -> list[Document]:
-    """The list that `_mirror` leaves in the managed route."""
-    written = route.document.get("mirrors")
-    listed = written if isinstance(written, list) else []
-    if percent is None:
-        return list(listed)
-    wanted = _mirror_of(route, percent)
-    ours = [each for each in listed if _copies_to_canary(each, route)]
-    if ours == ([wanted] if wanted else []):
-        return list(listed)
-    return [*_others_mirrors(route), *([wanted] if wanted else [])]
-
-
-def _copies_to_canary(mirror: object, route: WeightedRoute) -> bool:
-    host = resolve_host(text(member(mirror, "destination", "host")), route.owner.namespace, route.target.cluster_domain)
-    return (host, member(mirror, "destination", "subset")) == (route.target.host, route.target.canary)

@@ -197,7 +197,7 @@ def _taken(route: WeightedRoute, entry: Destination) -> Problem | None:
             place = ".".join(_PLACE[:depth])
             return Problem(
                 Reason.DESTINATION_HEADERS,
-                f"{route}: {place} of subset {subset} is {shown(found)}, which could not be left as it is; take it out",
+                f"{route}: {place} of subset {subset} is {shown(found)}, which could not be restored; delete it",
             )
     return None
 

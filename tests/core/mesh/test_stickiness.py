@@ -160,7 +160,7 @@ def _setting(name: str) -> dict[str, Any]:
         ({"route": [to("v1", 95), to("v2", 5, headers=_setting(SET_COOKIE))]}, Reason.SET_COOKIE_TAKEN, '"v2"'),
         ({"route": PAIR, "headers": _setting("set-cookie")}, Reason.SET_COOKIE_TAKEN, "headers.response sets"),
         ({"route": PAIR, "headers": {"response": {"remove": ["Set-Cookie"]}}}, Reason.SET_COOKIE_TAKEN, "removes"),
-        ({"route": [to("v1", 95, headers={"response": {}}), to("v2", 5)]}, Reason.DESTINATION_HEADERS, "take it out"),
+        ({"route": [to("v1", 95, headers={"response": {}}), to("v2", 5)]}, Reason.DESTINATION_HEADERS, "delete it"),
         ({"route": [to("v1", 95, headers="x"), to("v2", 5)]}, Reason.DESTINATION_HEADERS, '"x"'),
         (
             {"route": PAIR, "match": [{"headers": {"cookie": {"regex": "beta=1"}}}]},
