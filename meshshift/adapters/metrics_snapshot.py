@@ -102,8 +102,8 @@ def _measured(observation: Observation | None, run: Run, same: ShiftSnapshot | N
         return None
     if observation is None or not isinstance(observation.telemetry, Tick):
         return same.measured if same else None
-    canary, stable = observation.telemetry.canary.total, observation.telemetry.stable.total
-    return canary / (canary + stable) if canary + stable > 0 else None
+    tick = observation.telemetry
+    return tick.canary.total / tick.answered if tick.answered > 0 else None
 
 
 def _telemetry_until(run: Run) -> float | None:

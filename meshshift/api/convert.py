@@ -69,6 +69,7 @@ def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
         service=model.service,
         stable=_subset(model.stable),
         canary=_subset(model.canary),
+        baseline=_subset(model.baseline) if model.baseline else None,
         **_moves(model.strategy),
         analysis=_analysis(model.analysis),
         virtual_services=tuple(_selector(each, namespace) for each in model.virtual_services or ()),

@@ -44,10 +44,7 @@ class LaterField:
         return {"rule": f"!has(self.{self.name})", "message": self.message}
 
 
-LATER_FIELDS = (
-    LaterField("spec", "baseline", "object", "remove it, the stable subset is the control"),
-    LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),
-)
+LATER_FIELDS = (LaterField("spec", "scale", "object", "remove it and scale the workloads yourself"),)
 
 
 def later_fields(parent: str) -> tuple[LaterField, ...]:

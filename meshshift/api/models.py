@@ -80,6 +80,29 @@ def _unlike_labels(spec: SpecModel) -> bool:
     return spec.stable.labels is None or spec.stable.labels != spec.canary.labels
 
 
+def _baseline_is_another(spec: SpecModel) -> bool:
+    return spec.baseline is None or spec.baseline.subset not in {spec.stable.subset, spec.canary.subset}
+
+
+def _baseline_selects_others(spec: SpecModel) -> bool:
+    labels = spec.baseline.labels if spec.baseline else None
+    return labels is None or labels not in (spec.stable.labels, spec.canary.labels)
+
+
+def _baseline_has_traffic(spec: SpecModel) -> bool:
+    return spec.baseline is None or spec.strategy is None or spec.strategy.red_black is None
+
+
+def _baseline_is_drawn_anew(spec: SpecModel) -> bool:
+    return spec.baseline is None or spec.stickiness is None
+
+
+def _leaves_room_for_baseline(spec: SpecModel) -> bool:
+    canary = spec.strategy and spec.strategy.canary
+    steps = (canary.steps if canary else None) or ()
+    return spec.baseline is None or all(step.set_weight != _NO_ROOM for step in steps)
+
+
 def _min_step_fits(spec: SpecModel) -> bool:
     canary = spec.strategy and spec.strategy.canary
     return not canary or parse_duration(canary.min_step_duration) <= parse_duration(spec.analysis.step_timeout)
@@ -105,12 +128,21 @@ def _virtual_services_differ(spec: SpecModel) -> bool:
     return len(set(names)) == len(names)
 
 
+_NO_ROOM = 99
+"""The one weight beside which stable and baseline cannot both have any."""
+
+
 class SpecModel(WireModel):
     """One shift of one Service from its stable to its canary subset."""
 
     service: ServiceName = Field(description="Name of the Service, in the namespace of this TrafficShift.")
     stable: SubsetModel = Field(description="The subset that the traffic comes from.")
     canary: SubsetModel = Field(description="The subset that the traffic goes to.")
+    baseline: SubsetModel | None = Field(
+        None,
+        description="Fresh pods of the stable version that get as much traffic as the canary and are compared with it, "
+        "so that both are of one age and size; default: the canary is compared with the stable subset.",
+    )
     virtual_services: tuple[VirtualServiceModel, ...] | None = Field(
         None,
         min_length=1,
@@ -192,6 +224,48 @@ class SpecModel(WireModel):
             lambda spec: spec.strategy is not None,
             cel="has(self.strategy) || has(self.policyRef)",
             at="strategy",
+        ),
+        Rule(
+            "baseline.subset must differ from stable.subset and canary.subset; name the subset of fresh stable pods",
+            _baseline_is_another,
+            cel="!has(self.baseline) || !(self.baseline.subset in [self.stable.subset, self.canary.subset])",
+            at="baseline.subset",
+            about=("baseline", "stable", "canary"),
+        ),
+        Rule(
+            "baseline.labels must differ from stable.labels and canary.labels, or two subsets hold the same pods; "
+            "give its pods a version label of their own, such as v1-baseline",
+            _baseline_selects_others,
+            cel="!has(self.baseline) || !has(self.baseline.labels) || "
+            "((!has(self.stable.labels) || self.stable.labels != self.baseline.labels) && "
+            "(!has(self.canary.labels) || self.canary.labels != self.baseline.labels))",
+            at="baseline.labels",
+            about=("baseline", "stable", "canary"),
+        ),
+        Rule(
+            "baseline cannot go with strategy.redBlack, which moves all traffic at once and leaves a baseline none; "
+            "remove baseline, or use strategy.canary",
+            _baseline_has_traffic,
+            cel="!has(self.baseline) || !has(self.strategy) || !has(self.strategy.redBlack)",
+            at="baseline",
+            about=("baseline", "strategy"),
+        ),
+        Rule(
+            "baseline cannot go with stickiness, by which users stay on stable or the canary and leave a baseline "
+            "the others alone; remove one of the two",
+            _baseline_is_drawn_anew,
+            cel="!has(self.baseline) || !has(self.stickiness)",
+            at="baseline",
+            about=("baseline", "stickiness"),
+        ),
+        Rule(
+            "setWeight 99 leaves 1 % for stable and baseline together; use at most 98, or 100",
+            _leaves_room_for_baseline,
+            cel="!has(self.baseline) || !has(self.strategy) || !has(self.strategy.canary) || "
+            "!has(self.strategy.canary.steps) || "
+            "self.strategy.canary.steps.all(step, !has(step.setWeight) || step.setWeight != 99)",
+            at="strategy.canary.steps",
+            about=("baseline", "strategy"),
         ),
         Rule(
             "the indicators of an analysis step need names of their own; rename one",

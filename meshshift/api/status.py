@@ -84,6 +84,15 @@ class StepStatus(StatusPart):
         return cls(index=index, of=of, progress=f"{index}/{of}", name=name, started_at=since)
 
 
+class BaselineStatus(StatusPart):
+    """The baseline's share of the traffic, in percent."""
+
+    observed: MaybeNumber = Field(
+        None, description="What the VirtualServices say; absent while routes disagree or are not known."
+    )
+    measured: MaybeNumber = Field(None, description="What the telemetry counted in the last interval.")
+
+
 class WeightsStatus(StatusPart):
     """The canary's share of the traffic, in percent."""
 
@@ -92,6 +101,9 @@ class WeightsStatus(StatusPart):
         None, description="What the VirtualServices say; absent while routes disagree or are not known."
     )
     measured: MaybeNumber = Field(None, description="What the telemetry counted in the last interval.")
+    baseline: BaselineStatus | None = Field(
+        None, description="The baseline's share beside the canary's; absent without spec.baseline."
+    )
 
 
 class VirtualServiceStatus(StatusPart):

@@ -22,9 +22,8 @@ from meshshift.cli.replay_text import Replayed, as_json, render
 from meshshift.cli.source import SOURCE, Source
 from meshshift.cli.variants import variants
 from meshshift.core.observation import Timing
-from meshshift.core.telemetry import Arm
+from meshshift.core.telemetry import Arm, Arms
 from meshshift.engine.explanation import explain
-from meshshift.engine.observe import Arms
 from meshshift.engine.ports import ServiceId
 from meshshift.engine.replay import Period, TelemetryLost, workloads
 from meshshift.engine.replay import replay as replayed

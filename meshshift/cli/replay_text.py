@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from meshshift.cli.variants import Variant
     from meshshift.core.replay import Stretch
-    from meshshift.core.telemetry import Arm
-    from meshshift.engine.observe import Arms
+    from meshshift.core.telemetry import Arm, Arms
     from meshshift.engine.ports import ServiceId
     from meshshift.engine.replay import Period, Recording
 

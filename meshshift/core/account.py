@@ -16,6 +16,7 @@ from meshshift.core.question import rung_margin, tolerated
 from meshshift.core.run import Phase
 from meshshift.core.spec import Method
 from meshshift.core.steps import next_weight
+from meshshift.core.verdict import verdict
 
 if TYPE_CHECKING:
     from meshshift.core.checks import Check, CheckState
@@ -66,6 +67,7 @@ class Account:
     calm: bool
     proof: Proof | None
     note: str
+    control: str = "stable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def balance(run: Run) -> Balance | None:
     goal = None if turned else next_weight(run.spec.steps, run.step)
     evidence, weight = run.evidence, run.desired / 100
     further = None if goal is None else goal / 100
-    assessment = evidence.assess(weight, further)
+    assessment = verdict(run, goal)
     accounts = tuple(
         _account(evidence, course, finding, further if weight > 0.0 else None)
         for course, finding in zip(evidence.courses, assessment.findings, strict=True)
@@ -128,6 +130,7 @@ def _account(evidence: Evidence, course: Course, finding: Finding, next_weight: 
         calm=finding.calm,
         proof=None if next_weight is None else _proof(evidence, finding, next_weight),
         note=finding.note,
+        control=finding.control,
     )
 
 

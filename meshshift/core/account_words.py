@@ -38,9 +38,9 @@ def counted(account: Account) -> str:
         return "nothing is asked yet"
     verb = "fails" if account.slower_than is None else f"fails or takes over {_time(account.slower_than)} for"
     canary = f"{verb} {rate(account.canary)} ({_part(account.canary)} requests)"
-    stable = f"stable {rate(account.stable)} ({_part(account.stable)})"
+    stable = f"{account.control} {rate(account.stable)} ({_part(account.stable)})"
     said = canary if account.canary.total else "has no request yet"
-    return f"the canary {said}, {stable if account.stable.total else 'stable has none'}"
+    return f"the canary {said}, {stable if account.stable.total else f'{account.control} has none'}"
 
 
 def promotion(account: Account, together: Balance) -> str:
@@ -57,7 +57,7 @@ def promotion(account: Account, together: Balance) -> str:
 
 def rollback(account: Account, *, ended: bool = False) -> str:
     """What it takes to roll back because of this indicator alone, and how much of it there is."""
-    beyond = f"it fails more than {_line(account.margin)}"
+    beyond = f"it fails more than {_line(account.margin, account.control)}"
     if account.allowed is not None:
         beyond += f" and more than its objective's {percent(account.allowed)}"
     when = "at the end" if ended else "now"
@@ -94,7 +94,7 @@ def bounded(check: Check) -> list[str]:
 def _proof(account: Account, proof: Proof) -> str:
     must = (
         f"it must be shown to cost the whole service less than {points(proof.harm)}, "
-        f"that is to fail less than {_line(proof.margin)}"
+        f"that is to fail less than {_line(proof.margin, account.control)}"
     )
     if proof.odds >= proof.bar:
         return f"{must}: shown, evidence {_odds(proof.odds)} of {_odds(proof.bar)}."
@@ -109,15 +109,15 @@ def _missing(account: Account, proof: Proof) -> str:
     if math.isinf(proof.requests):
         return "and it cannot be shown at these rates"
     looks = f", in {proof.looks} looks or more" if proof.looks > 1 else ""
-    return f"about {number(max(1.0, proof.requests))} more requests if it stays as good as stable{looks}"
+    return f"about {number(max(1.0, proof.requests))} more requests if it stays as good as {account.control}{looks}"
 
 
 def _odds(value: float) -> str:
     return words.odds(math.log10(max(value, _LEAST)))
 
 
-def _line(margin: Margin) -> str:
-    return f"{margin.relative:.3g} × stable + {points(margin.absolute)}"  # noqa: RUF001 - the sign that people read
+def _line(margin: Margin, control: str) -> str:
+    return f"{margin.relative:.3g} × {control} + {points(margin.absolute)}"  # noqa: RUF001 - the sign that people read
 
 
 def _part(counts: Counts) -> str:

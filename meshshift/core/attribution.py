@@ -15,7 +15,7 @@ from typing import Literal
 GRPC_FAILURES = frozenset({"2", "4", "8", "12", "13", "14", "15"})
 """UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS."""
 
-Destination = Literal["canary", "stable", "unattributed", "other"]
+Destination = Literal["canary", "stable", "baseline", "unattributed", "other"]
 
 _SILENT = frozenset({"", "unknown"})
 _NO_REVISION = "latest"
@@ -28,6 +28,23 @@ class Arm:
     workloads: frozenset[str] = frozenset()
     revisions: frozenset[str] = frozenset()
 
+    def without(self, other: "Arm") -> "Arm":
+        """What tells this arm from the other."""
+        return Arm(self.workloads - other.workloads, self.revisions - other.revisions)
+
+    def joined(self, other: "Arm") -> "Arm":
+        """Both arms as one."""
+        return Arm(self.workloads | other.workloads, self.revisions | other.revisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """How the traffic of the subsets is recognised; `baseline` is None where the canary is compared with stable."""
+
+    canary: Arm
+    stable: Arm
+    baseline: Arm | None = None
+
 
 def is_failed(labels: Mapping[str, str]) -> bool:
     """Whether the server is to blame for the answer."""
@@ -38,6 +55,21 @@ def is_failed(labels: Mapping[str, str]) -> bool:
 def is_unclassified(labels: Mapping[str, str]) -> bool:
     """Whether the client left before there was an answer."""
     return labels.get("response_code") == "0"
+
+
+def answered_by(labels: Mapping[str, str], arms: Arms) -> Destination:
+    """Which arm answered, the baseline included.
+
+    It runs stable's version, so first it is asked whether it was either of the two, and then what tells the baseline
+    from stable: a series that says no more than the version counts as stable's, with which nothing is compared.
+    """
+    if arms.baseline is None:
+        return destination(labels, arms.canary, arms.stable)
+    found = destination(labels, arms.canary, arms.stable.joined(arms.baseline))
+    if found != "stable":
+        return found
+    own, others = arms.baseline.without(arms.stable), arms.stable.without(arms.baseline)
+    return "baseline" if destination(labels, own, others) == "canary" else "stable"
 
 
 def destination(labels: Mapping[str, str], canary: Arm, stable: Arm) -> Destination:

@@ -16,8 +16,6 @@ from meshshift.core.indicator import Indicator, JudgeSettings, SuccessRate
 from meshshift.core.question import Question, rung_margin, suspicious
 from meshshift.core.telemetry import Tick
 
-_LEAST_WEIGHT = 1e-6
-
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -87,15 +85,15 @@ class Course:
         """The weakest proof among the questions; 0 while there is none to ask, so that nothing advances unproven."""
         return min((question.proofs.value(rung) for question in self.questions if question.proofs), default=0.0)
 
-    def requests_needed(self, rung: int, weight: float, settings: JudgeSettings) -> float:
-        """Expected canary requests until the rung is proven, should the canary be as good as stable.
+    def requests_needed(self, rung: int, beside: float, settings: JudgeSettings) -> float:
+        """Expected canary requests until the rung is proven, should the canary be as good as its control.
 
-        Inf if that cannot be had.
+        `beside` is how many requests the control gets for each of the canary's.  Inf if that cannot be had.
         """
         asked = [question for question in self.questions if question.proofs]
         if not asked:
             return inf
-        return max(_requests_needed(question, rung, weight, settings) for question in asked)
+        return max(_requests_needed(question, rung, beside, settings) for question in asked)
 
     @property
     def dispersion(self) -> float:
@@ -144,12 +142,12 @@ def _suspicion_of(question: Question) -> float:
     return question.suspicion
 
 
-def _requests_needed(question: Question, rung: int, weight: float, settings: JudgeSettings) -> float:
-    """Nats missing over nats gained per canary request, with stable's share of the traffic beside it."""
+def _requests_needed(question: Question, rung: int, beside: float, settings: JudgeSettings) -> float:
+    """Nats missing over nats gained per canary request, with the control's requests beside it."""
     value = question.proofs.value(rung) if question.proofs else 0.0
     if value * settings.false_promotion >= 1.0:
         return 0.0
-    rate, beside = question.baseline.rate, 1.0 / max(weight, _LEAST_WEIGHT) - 1.0
+    rate = question.baseline.rate
     canary, stable = Counts(1.0, rate), Counts(beside, rate * beside)
     gain = log_e_value(canary, stable, Rates(rate, rate), rung_margin(settings, rung)) / question.baseline.dispersion
     return log(1.0 / (settings.false_promotion * value)) / gain if gain > 0.0 and value > 0.0 else inf

@@ -52,7 +52,7 @@ class Deficit:
 
     def see(self, tick: Tick, weight: float) -> tuple[Deficit, Tick]:
         """Add a tick at a canary share of `weight` (0..1); returns it with the canary's part added to it."""
-        requests = tick.canary.total + tick.stable.total + tick.unattributed.failed
+        requests = tick.answered + tick.unattributed.failed
         seen = Deficit(
             self.expected + weight * requests,
             self.variance + weight * (1.0 - weight) * requests,

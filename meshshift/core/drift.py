@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from meshshift.core import words
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.group import group_failed
+from meshshift.core.mesh.control import share
 from meshshift.core.mesh.documents import Problem
-from meshshift.core.mesh.weighted_route import at_percent
+from meshshift.core.mesh.weighted_route import gives_canary
 from meshshift.core.run import Hold, Phase
 from meshshift.core.spec import OnDrift
 from meshshift.core.telemetry import NoData, Tick
@@ -56,11 +57,13 @@ def subsets_changed(look: Look) -> Decision | None:
     run, mesh = look.run, look.seen.mesh
     if run.stable_labels is None or run.canary_labels is None or mesh.stable_labels is None:
         return None
+    baseline = run.spec.baseline.name if run.spec.baseline else ""
     for subset, before, labels in (
         (run.spec.stable.name, run.stable_labels, mesh.stable_labels),
         (run.spec.canary.name, run.canary_labels, mesh.canary_labels),
+        (baseline, run.baseline_labels, mesh.baseline_labels),
     ):
-        if labels is not None and selector(labels) != before:
+        if before is not None and labels is not None and selector(labels) != before:
             message = (
                 f"{look.weight_to(0)}: subset {subset} now selects {selector(labels)}, and {before} when the run "
                 f"began; back to {run.spec.stable.name}, then a new run"
@@ -80,14 +83,17 @@ def told(look: Look) -> str:
     by = f" ({', '.join(look.seen.mesh.writers)})" if look.seen.mesh.writers else ""
     if not look.strange_routes:
         return f"header routes, mirrors or cookies that were set are gone or changed: somebody else{by} changed them"
-    where = ", ".join(f"{route} gives {look.canary} {float(route.percent):g}%" for route in look.strange_routes)
-    return f"{where}, but {look.run.desired}% was set: somebody else{by} changed it"
+    where = ", ".join(f"{route} gives {route.said}" for route in look.strange_routes)
+    beside = look.seen.mesh.target.baseline is not None
+    asked = look.run.desired
+    was = f"{asked}%" if not beside else f"{asked}% and {share(100, asked, controlled=True).baseline}%"
+    return f"{where}, but {was} was set: somebody else{by} changed it"
 
 
 def one_weight(look: Look) -> int | None:
-    """The whole percent that all routes say; None if they differ or say a fraction."""
+    """The whole percent that all routes give the canary; None if they differ or say a fraction."""
     percent = round(look.routes[0].percent) if look.routes else 0
-    return percent if look.routes and at_percent(look.routes, percent) else None
+    return percent if look.routes and all(gives_canary(route, percent) for route in look.routes) else None
 
 
 def _pause(look: Look, reason: str, advice: str) -> Decision:
@@ -99,7 +105,7 @@ def _pause(look: Look, reason: str, advice: str) -> Decision:
 def _enforce(look: Look) -> Decision | None:
     """Write the run's own weight again."""
     run = look.run
-    raises = any(route.percent < run.desired for route in look.strange_routes) or look.extras_lost
+    raises = any(route.raised_by(run.desired) for route in look.strange_routes) or look.extras_lost
     if raises and _is_unsafe(look):
         return None
     if raises and not isinstance(look.seen.telemetry, Tick | NoData):
@@ -130,11 +136,11 @@ def _adopt(look: Look) -> Decision:
 
 def _is_unsafe(look: Look) -> bool:
     """Is there a rule behind this one that takes traffic away from the canary, or will not give it any?"""
-    lost = look.seen.mesh.canary_labels is None or look.seen.endpoints.canary_ready == 0
+    lost = look.seen.mesh.canary_labels is None or look.seen.endpoints.canary_ready == 0 or look.lacking_baseline
     after, settings = look.run.after, look.run.evidence.settings
     worse = look.assessment.regression or (after is not None and after.is_proven(settings))
     turns = subsets_changed(look) is not None or group_failed(look) is not None
-    return lost or worse or turns or any(check.spent for check in look.checks)
+    return bool(lost) or worse or turns or any(check.spent for check in look.checks)
 
 
 def _unsure(run: Run) -> Run:

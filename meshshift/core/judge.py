@@ -31,6 +31,7 @@ __all__ = ["Assessment", "Evidence", "Finding", "Indicator", "JudgeSettings", "L
 
 _TICKS_AT_RISK = 3.0
 _LEAST_EVIDENCE = 1e-300
+_LEAST_WEIGHT = 1e-6
 _ROUNDING = 1e-9
 
 
@@ -50,6 +51,7 @@ class Finding:
     - `note`: what else one should know; may be empty.
     - `looks`: ticks until the next weight at the least, however many requests each brings, for one adds no more than a
       third of the proof; 0 if this indicator allows it.
+    - `control`: what the canary is compared with, "stable" or "baseline"; `stable` counts that one's requests.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Finding:
     dispersion: float
     note: str
     looks: int = 0
+    control: str = "stable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ class Evidence:
             courses=tuple(course.warm(tick) for course in self.courses),
             until=max(self.until, tick.end),
             warmed=tick.end,
-            rps=self.rps * keep + (1.0 - keep) * (tick.canary.total + tick.stable.total) / tick.seconds,
+            rps=self.rps * keep + (1.0 - keep) * tick.answered / tick.seconds,
             several_proxies=self.several_proxies or tick.stable.halves is not None,
         )
 
@@ -175,16 +178,18 @@ class Evidence:
         """The value that `to_json` wrote; raises ValueError naming the path of whatever does not belong."""
         return decode(cls, data)
 
-    def assess(self, weight: float, next_weight: float | None) -> Assessment:
+    def assess(self, weight: float, next_weight: float | None, control: float | None = None) -> Assessment:
         """The verdict at the present canary weight about the next one, both fractions 0..1.
 
-        With `next_weight` None nothing needs proof.  The first weight (from 0) is taken on faith: there can be no
-        evidence yet.
+        `control` is the part of the traffic that the canary is compared with, None for all that it leaves; it only
+        tells how long a proof takes.  With `next_weight` None nothing needs proof.  The first weight (from 0) is taken
+        on faith: there can be no evidence yet.
         """
         rung = None if next_weight is None or weight <= 0.0 else self.rung(next_weight)
         parts = [course.indicator.share * course.evidence(self.settings) for course in self.courses]
         regression = sum(parts) * self.settings.false_rollback >= 1.0
-        findings = tuple(self._finding(course, rung, weight) for course in self.courses)
+        beside = (1.0 - weight if control is None else control) / max(weight, _LEAST_WEIGHT)
+        findings = tuple(self._finding(course, rung, beside) for course in self.courses)
         proven = all(finding.proof is None or finding.proof >= finding.proof_bar for finding in findings)
         loudest = max(zip(parts, self.courses, strict=True), key=lambda pair: pair[0], default=None)
         return Assessment(
@@ -210,7 +215,7 @@ class Evidence:
             (rung for rung in range(RUNGS) if rung_margin(self.settings, rung).absolute * weight <= most), default=0
         )
 
-    def _finding(self, course: Course, rung: int | None, weight: float) -> Finding:
+    def _finding(self, course: Course, rung: int | None, beside: float) -> Finding:
         calm, shown = course.calm(self.settings), course.loudest
         nothing = Counts(0.0, 0.0)
         return Finding(
@@ -222,14 +227,14 @@ class Evidence:
             proof=None if rung is None else _log10(course.proof(rung)),
             proof_bar=-log10(self.settings.false_promotion),
             calm=calm,
-            requests_needed=self._requests_needed(course, rung, weight) if calm else inf,
+            requests_needed=self._requests_needed(course, rung, beside) if calm else inf,
             dispersion=course.dispersion,
             note=explain(course, self.settings, self.several_proxies),
             looks=0 if rung is None else _looks(course.proof(rung), 1.0 / self.settings.false_promotion),
         )
 
-    def _requests_needed(self, course: Course, rung: int | None, weight: float) -> float:
-        return 0.0 if rung is None else course.requests_needed(rung, weight, self.settings)
+    def _requests_needed(self, course: Course, rung: int | None, beside: float) -> float:
+        return 0.0 if rung is None else course.requests_needed(rung, beside, self.settings)
 
 
 def _looks(proof: float, bar: float) -> int:

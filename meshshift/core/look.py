@@ -17,6 +17,7 @@ from meshshift.core.run import Phase, Run
 from meshshift.core.spec import Method
 from meshshift.core.steps import next_weight
 from meshshift.core.ticks import next_tick
+from meshshift.core.verdict import verdict
 
 if TYPE_CHECKING:
     from meshshift.core.checking import CheckFinding
@@ -94,6 +95,17 @@ class Look:
             return Problem(Reason.SUBSET_NOT_FOUND, text)
         return None
 
+    @property
+    def lacking_baseline(self) -> str:
+        """What the baseline lacks to be sent traffic; empty if nothing, or if there is to be none."""
+        baseline = self.run.spec.baseline
+        if baseline is None:
+            return ""
+        if self.seen.mesh.baseline_labels is None:
+            return f"subset {baseline.name}, the baseline, is no longer in the DestinationRule"
+        ready = self.seen.endpoints.baseline_ready > 0
+        return "" if ready else f"subset {baseline.name}, the baseline, has no ready pod"
+
     @cached_property
     def strange_routes(self) -> tuple[WeightedRoute, ...]:
         """Routes that say neither what was last seen nor what is to come: somebody else wrote them."""
@@ -149,10 +161,9 @@ class Look:
     @cached_property
     def assessment(self) -> Assessment:
         """The judge's view at the present weight with the next one in mind; with method Threshold only to be shown."""
-        weight, goal = self.run.desired / 100, None if self.goal is None else self.goal / 100
         if self.run.spec.analysis.method is Method.SEQUENTIAL:
-            return self.run.evidence.assess(weight, goal)
-        unasked = self.run.evidence.assess(weight, None)
+            return verdict(self.run, self.goal)
+        unasked = verdict(self.run, None)
         shown = tuple(replace(finding, note="", requests_needed=0.0) for finding in unasked.findings)
         return replace(unasked, findings=shown, regression=False, allowed=True, culprit=None)
 

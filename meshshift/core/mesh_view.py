@@ -46,20 +46,22 @@ def read_mesh(spec: ShiftSpec, target: Target, documents: Documents, *, begun: b
     services, rules = documents.virtual_services, documents.destination_rules
     routes = find_routes(services, target, spec.virtual_services)
     rule = find_rule(rules, target, spec.destination_rule)
-    stable, canary = (joined_labels(rules, target, each.name) for each in (spec.stable, spec.canary))
+    labels = {each.name: joined_labels(rules, target, each.name) for _, each in spec.arms}
     ignored = None if isinstance(routes, Problem) else routes.conflict
     managed = _managed(services, routes)
     held = [] if isinstance(rule, Problem) else [give_back(rule, "DestinationRule")]
-    hidden = _hidden(spec, target, rules, rule, {spec.stable.name: stable, spec.canary.name: canary})
+    hidden = _hidden(spec, target, rules, rule, labels)
     return MeshView(
         target=target,
         routes=routes if begun or ignored is None else ignored,
         rule=rule if begun or hidden is None else hidden,
-        stable_labels=stable,
-        canary_labels=canary,
+        stable_labels=labels[target.stable],
+        canary_labels=labels[target.canary],
+        baseline_labels=labels.get(target.baseline or ""),
         writers=last_writers(managed),
         owned=tuple(filter(None, [*(give_back(each, "VirtualService") for each in managed), *held])),
-        canary_users=tuple(map(str, references(services, target, spec.canary.name))),
+        canary_users=tuple(map(str, references(services, target, target.canary))),
+        baseline_users=tuple(map(str, references(services, target, target.baseline))) if target.baseline else (),
         conflict=ignored or hidden,
     )
 
@@ -71,7 +73,7 @@ def _hidden(
     rule: Document | Problem,
     present: Mapping[str, dict[str, str] | None],
 ) -> Problem | None:
-    """What hides a subset of the pair, as it is or as it will be added, from some callers.
+    """What hides a subset of the shift, as it is or as it will be added, from some callers.
 
     Nothing is asked of callers that the service's own rule does not have, and cannot get.
     """
@@ -79,10 +81,12 @@ def _hidden(
     creatable = creates and isinstance(rule, Problem) and rule.reason is Reason.NO_DESTINATION_RULE
     if not creatable and (isinstance(rule, Problem) or present[spec.stable.name] is None):
         return None
-    asked = {each.name: each.labels for each in (spec.stable, spec.canary)}
+    asked = {each.name: each.labels for _, each in spec.arms}
     wanted = {name: asked[name] if labels is None else labels for name, labels in present.items()}
-    adding_to = None if isinstance(rule, Problem) or present[spec.canary.name] else ref_of(rule, "DestinationRule")
-    return hidden_subset(rules, target, {name: labels for name, labels in wanted.items() if labels}, adding_to)
+    coming = {each.name for arm, each in spec.arms if arm != "stable" and not present[each.name]}
+    adding_to = None if isinstance(rule, Problem) else ref_of(rule, "DestinationRule")
+    named = {name: labels for name, labels in wanted.items() if labels}
+    return hidden_subset(rules, target, named, {name: adding_to for name in coming if adding_to})
 
 
 def _managed(services: Sequence[Document], routes: FoundRoutes | Problem) -> list[Document]:

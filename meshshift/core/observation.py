@@ -53,9 +53,10 @@ class MeshView:
     """What the documents that carry the service's traffic say.
 
     `routes` are those that send to the pair; `rule` is the DestinationRule that serves the host; the labels are
-    those of the two subsets as Istio acts on them, None for a subset that is not there.  `canary_users` are the places
-    that send to the canary's subset, ours and others.  `writers` are the field managers, meshshift aside, that
-    wrote the managed VirtualServices last; `owned` are the edits that give up the ownership of what meshshift wrote.
+    those of the subsets as Istio acts on them, None for a subset that is not there.  `canary_users` and
+    `baseline_users` are the places that send to the subset of that name, ours and others.  `writers` are the field
+    managers, meshshift aside, that wrote the managed VirtualServices last; `owned` are the edits that give up the
+    ownership of what meshshift wrote.
     `conflict` says whom Istio obeys instead of these routes or this rule, for some callers or for all: a reason not to
     go on, none not to go back.
     """
@@ -69,15 +70,25 @@ class MeshView:
     writers: tuple[str, ...] = ()
     owned: tuple[Patch, ...] = ()
     conflict: Problem | None = None
+    baseline_labels: Mapping[str, str] | None = None
+    baseline_users: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Pods behind the Service: how many of each subset are ready, and since when the canary has had one."""
+    """Pods behind the Service: how many of each subset are ready, and since when canary and baseline have had one."""
 
     stable_ready: int
     canary_ready: int
     canary_ready_since: float | None
+    baseline_ready: int = 0
+    baseline_ready_since: float | None = None
+
+    @property
+    def fresh_since(self) -> float | None:
+        """Since when all that is compared while it is fresh has had a ready pod; None while there is none."""
+        known = [since for since in (self.canary_ready_since, self.baseline_ready_since) if since is not None]
+        return max(known, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from meshshift.core.mesh.documents import (
     Patch,
     Problem,
     Reason,
-    Target,
     operation,
     resource_version,
     unmoved,
@@ -129,7 +128,7 @@ def plan(
 
 def mesh_view(spec: ShiftSpec, namespace: str, mesh: Mesh, cluster_domain: str) -> MeshView:
     """What the documents say of the shift's pair, each of which has to have a version (`with_version`)."""
-    target = Target(spec.service, namespace, spec.stable.name, spec.canary.name, cluster_domain)
+    target = spec.target(namespace, cluster_domain)
     documents = Documents(*([mesh[ref] for ref in sorted(mesh) if ref.kind == kind] for kind in _MESH_KINDS))
     return read_mesh(spec, target, documents, begun=False)
 
@@ -221,7 +220,7 @@ def _observation(spec: ShiftSpec, mesh: MeshView, run: Run | None) -> Observatio
         run=run,
         service_exists=True,
         mesh=mesh,
-        endpoints=Endpoints(stable_ready=1, canary_ready=1, canary_ready_since=0.0),
+        endpoints=Endpoints(stable_ready=1, canary_ready=1, canary_ready_since=0.0, baseline_ready=1),
     )
 
 

@@ -19,6 +19,7 @@ from meshshift.core.mesh.cohorts import Extras, extra_patches
 from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
 from meshshift.core.mesh.documents import Problem, Reason, shown
 from meshshift.core.mesh.subsets import add_subset_patch
+from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import TelemetryFailure
 from meshshift.core.run import Outcome, Phase, begin
 from meshshift.core.spec import CreatePolicy, OnDrift, OnInconclusive
@@ -27,6 +28,9 @@ from meshshift.core.telemetry import BadData, NoData
 
 if TYPE_CHECKING:
     from meshshift.core.look import Look
+    from meshshift.core.mesh.documents import Document
+    from meshshift.core.run import Run
+    from meshshift.core.spec import Subset
 
 
 def start(look: Look, message: str, reason: str = "Started") -> Decision:
@@ -56,12 +60,12 @@ def creating(look: Look) -> Decision | None:
     if not _is(look.seen.mesh.rule, Reason.NO_DESTINATION_RULE):
         message = f"creating VirtualService {target.service}, all traffic on {spec.stable.name}"
         return _settling(look, "the DestinationRule") or _create(look, new_virtual_service(target), message)
-    if not (spec.stable.labels and spec.canary.labels):
-        text = (
-            "spec.create is IfMissing and there is no DestinationRule: give spec.stable.labels and spec.canary.labels"
-        )
+    if not all(subset.labels for _, subset in spec.arms):
+        asked = " and ".join(f"spec.{arm}.labels" for arm, _ in spec.arms)
+        text = f"spec.create is IfMissing and there is no DestinationRule: give {asked}"
         return look.decide(Kind.HOLD, "LabelsMissing", text, stalled=True)
-    document = new_destination_rule(target, spec.stable.labels, spec.canary.labels)
+    beside = spec.baseline.labels if spec.baseline else None
+    document = new_destination_rule(target, spec.stable.labels, spec.canary.labels, beside)
     return _create(look, document, f"creating DestinationRule {target.service}")
 
 
@@ -73,7 +77,7 @@ def preparing(look: Look) -> Decision | None:
     """Everything between the start of a run and its first step."""
     if look.run.phase is not Phase.PENDING:
         return None
-    for rule in (_already_there, unfit, _unsticky, _add_subset, _unready, _unlearned):
+    for rule in (_already_there, unfit, _unsticky, _add_subsets, _unready, _unlearned):
         decision = rule(look)
         if decision is not None:
             return decision
@@ -84,7 +88,10 @@ def _begin(look: Look) -> Decision:
     """The first step, or the weight at which somebody else has left the traffic."""
     mesh, percent = look.seen.mesh, one_weight(look)
     known = replace(
-        look.run, stable_labels=selector(mesh.stable_labels or {}), canary_labels=selector(mesh.canary_labels or {})
+        look.run,
+        stable_labels=selector(mesh.stable_labels or {}),
+        canary_labels=selector(mesh.canary_labels or {}),
+        baseline_labels=None if mesh.baseline_labels is None else selector(mesh.baseline_labels),
     )
     if percent:
         message = f"{percent}%: {look.canary} has that much already; the run goes on from there"
@@ -107,8 +114,10 @@ def _already_there(look: Look) -> Decision | None:
             message,
             run=run.end(Phase.SUCCEEDED, look.seen.now, Outcome("AlreadyShifted", message)),
         )
-    if all(share == 0 for share in shares):
+    if at_percent(look.routes, 0):
         return None
+    if all(share == 0 for share in shares):
+        return _baseline_first(look)
     whole = one_weight(look)
     adopts = look.run.adopts or look.run.spec.on_drift is OnDrift.ADOPT
     if adopts and whole:
@@ -134,32 +143,52 @@ def _unsticky(look: Look) -> Decision | None:
     return look.decide(Kind.HOLD, edits.reason, f"spec.stickiness: {edits.message}", stalled=True, again=SOON)
 
 
-def _add_subset(look: Look) -> Decision | None:
-    """Add the canary's subset where it is missing, and let it settle before any route may name it."""
-    run, canary = look.run, look.run.spec.canary
-    if look.seen.mesh.canary_labels is not None or look.rule is None:
-        return _settling(look, f"subset {canary.name}") if run.added_subset else None
-    if not canary.labels:
-        fix = "add it, or give spec.canary.labels"
-        text = f"spec.canary.subset: the DestinationRule has no subset {shown(canary.name)}; {fix}"
+def _baseline_first(look: Look) -> Decision:
+    """The baseline has weight without a canary: somebody's doing, and nothing that a run could go on from."""
+    where = ", ".join(f"{route} at {float(route.baseline_percent):g}%" for route in look.routes)
+    baseline = look.seen.mesh.target.baseline
+    message = f"{baseline} receives part of the traffic ({where}) although this run has not begun: set its weight to 0"
+    return look.decide(Kind.HOLD, "WeightsMidWay", message, stalled=True)
+
+
+def _add_subsets(look: Look) -> Decision | None:
+    """Add the subsets that are missing, and let them settle before any route may name them."""
+    run, mesh = look.run, look.seen.mesh
+    canary, baseline = run.spec.canary, run.spec.baseline
+    if look.rule is None:
+        return None
+    if mesh.canary_labels is None:
+        return _add_subset(look, look.rule, "canary", canary, replace(run, added_subset=True, settle_until=None))
+    if baseline is not None and mesh.baseline_labels is None:
+        return _add_subset(look, look.rule, "baseline", baseline, replace(run, added_baseline=True, settle_until=None))
+    names = [canary.name] if run.added_subset else []
+    names += [baseline.name] if baseline and run.added_baseline else []
+    return _settling(look, f"subset {' and '.join(names)}") if names else None
+
+
+def _add_subset(look: Look, rule: Document, arm: str, subset: Subset, adding: Run) -> Decision:
+    if not subset.labels:
+        fix = f"add it, or give spec.{arm}.labels"
+        text = f"spec.{arm}.subset: the DestinationRule has no subset {shown(subset.name)}; {fix}"
         return look.decide(Kind.HOLD, "SubsetNotFound", text, stalled=True)
-    patch = add_subset_patch(look.rule, canary.name, canary.labels, like=run.spec.stable.name)
-    message = f"adding subset {canary.name} to the DestinationRule"
+    patch = add_subset_patch(rule, subset.name, subset.labels, like=look.run.spec.stable.name)
+    message = f"adding subset {subset.name} to the DestinationRule"
     if isinstance(patch, Problem) or patch is None:
         text = patch.message if patch else message
         return look.decide(Kind.HOLD, patch.reason if patch else "SubsetNotFound", text, stalled=True)
-    run = replace(run, added_subset=True, settle_until=None)
-    return look.decide(Kind.PREPARE, "AddingSubset", message, run=run, edits=(patch,), again=0.0)
+    return look.decide(Kind.PREPARE, "AddingSubset", message, run=adding, edits=(patch,), again=0.0)
 
 
 def _unready(look: Look) -> Decision | None:
     endpoints, spec = look.seen.endpoints, look.run.spec
-    for arm, subset, ready in (
-        ("stable", spec.stable.name, endpoints.stable_ready),
-        ("canary", spec.canary.name, endpoints.canary_ready),
-    ):
-        if ready == 0:
-            message = f"waiting for a ready pod of the {arm} subset {subset}"
+    ready = {
+        "stable": endpoints.stable_ready,
+        "canary": endpoints.canary_ready,
+        "baseline": endpoints.baseline_ready,
+    }
+    for arm, subset in spec.arms:
+        if ready[arm] == 0:
+            message = f"waiting for a ready pod of the {arm} subset {subset.name}"
             return look.decide(Kind.WAIT, f"{arm.capitalize()}NotReady", message, again=SOON)
     return None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.core import words
 from meshshift.core.checking import Standing
+from meshshift.core.control import clearing
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.look import SOON
 from meshshift.core.mesh.documents import Problem
@@ -93,7 +94,7 @@ def apply_weight(look: Look) -> Decision | None:
         edits = look.as_intended
         if isinstance(edits, Problem):
             return look.decide(Kind.HOLD, edits.reason, edits.message, stalled=True)
-        if not run.by_person and any(route.percent < run.desired for route in look.routes):
+        if not run.by_person and any(route.raised_by(run.desired) for route in look.routes):
             unreadable = telemetry_unreadable(look)
             if unreadable:
                 return unreadable
@@ -132,10 +133,14 @@ def promoting(look: Look) -> Decision | None:
         return look.decide(Kind.PROMOTE, "Promoting", message, run=settling, again=look.seen.timing.settle)
     if now < run.settle_until:
         return look.decide(Kind.PROMOTE, "Promoting", message, again=run.settle_until - now)
+    cleared = clearing(look)
+    if cleared is not None:
+        return cleared
     took = words.duration(now - run.started)
     message = f"{look.canary} serves all traffic of {run.spec.service}, {took} after the shift began"
     outcome = Outcome("Promoted", message)
-    return look.decide(Kind.END, "Promoted", message, run=run.end(Phase.SUCCEEDED, now, outcome), again=0.0)
+    done = replace(run.end(Phase.SUCCEEDED, now, outcome), added_baseline=False)
+    return look.decide(Kind.END, "Promoted", message, run=done, again=0.0)
 
 
 def telemetry_unreadable(look: Look) -> Decision | None:
@@ -265,7 +270,7 @@ def _not_before(look: Look) -> float:
     if run.upcoming is None or run.desired == 0:
         return run.step_since
     held = (run.weight_since or look.seen.now) + run.spec.min_step
-    ready = look.seen.endpoints.canary_ready_since
+    ready = look.seen.endpoints.fresh_since
     return max(held, ready + run.spec.analysis.warmup) if ready is not None else held
 
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from meshshift.core.decision import QUIET
 from meshshift.core.deficit import Deficit
+from meshshift.core.mesh.control import share
 from meshshift.core.mesh.creation import new_destination_rule, new_virtual_service
-from meshshift.core.mesh.documents import Target
 from meshshift.core.mesh.routes import find_routes
 from meshshift.core.observation import Endpoints, MeshView, Observation
 from meshshift.core.rules import decide
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meshshift.core.decision import Decision
+    from meshshift.core.mesh.documents import Target
     from meshshift.core.observation import Answers, TelemetryFailure, Timing
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
@@ -44,6 +45,7 @@ _CLEARLY = 5.0
 _LEAST_MOVE = 0.01
 _DECIDED = frozenset({Phase.PROMOTING, Phase.ROLLING_BACK})
 _VERSION_LABEL = "version"
+_CLUSTER_DOMAIN = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,7 @@ class Playback:
     @property
     def target(self) -> Target:
         """Whose traffic is shifted."""
-        spec = self.spec
-        return Target(spec.service, self.namespace, spec.stable.name, spec.canary.name)
+        return self.spec.target(self.namespace, _CLUSTER_DOMAIN)
 
     def look(
         self,
@@ -99,7 +100,7 @@ class Playback:
                 run=self.run,
                 service_exists=True,
                 mesh=_obedient(self.target, self.weight),
-                endpoints=Endpoints(1, int(self.now >= self.ready_since), self.ready_since),
+                endpoints=self._endpoints(),
                 telemetry=telemetry,
                 warm=warm,
                 answers=answers,
@@ -108,6 +109,13 @@ class Playback:
         weight = decision.run.desired if decision.run else 0
         now = self.now + decision.again
         return replace(self, run=decision.run, weight=weight, now=now, lacking=lacking), decision
+
+    def _endpoints(self) -> Endpoints:
+        """The pods of the canary, and with it of the baseline, have become ready together."""
+        ready = int(self.now >= self.ready_since)
+        if self.spec.baseline is None:
+            return Endpoints(1, ready, self.ready_since)
+        return Endpoints(1, ready, self.ready_since, ready, self.ready_since)
 
     def _attributed(self, tick: Tick) -> tuple[tuple[float, Deficit], Tick]:
         """The tick with what reached nobody counted as the canary's, as far as the weight it had accounts for it.
@@ -124,13 +132,18 @@ class Playback:
 
 @lru_cache(maxsize=256)
 def _obedient(target: Target, percent: int) -> MeshView:
-    """A mesh with one route for the pair, the canary at `percent`."""
+    """A mesh with one route for the shift, the canary at `percent`."""
     labels = {_VERSION_LABEL: target.stable}, {_VERSION_LABEL: target.canary}
-    rule, route = new_destination_rule(target, *labels), new_virtual_service(target)
+    control = {_VERSION_LABEL: target.baseline} if target.baseline else None
+    rule, route = new_destination_rule(target, *labels, control), new_virtual_service(target)
     route["metadata"]["resourceVersion"] = "1"
+    shares = share(FULL, percent, controlled=target.baseline is not None)
     stable, canary = route["spec"]["http"][0]["route"]
-    stable["weight"], canary["weight"] = FULL - percent, percent
-    return MeshView(target, find_routes([route], target), rule, *labels)
+    stable["weight"], canary["weight"] = shares.stable, shares.canary
+    if target.baseline is not None:
+        destination = {**stable["destination"], "subset": target.baseline}
+        route["spec"]["http"][0]["route"].append({"destination": destination, "weight": shares.baseline})
+    return MeshView(target, find_routes([route], target), rule, *labels, baseline_labels=control)
 
 
 def silenced(spec: ShiftSpec) -> tuple[ShiftSpec, tuple[str, ...]]:

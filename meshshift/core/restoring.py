@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshshift.core import words
+from meshshift.core.control import removal
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.look import SOON
 from meshshift.core.mesh.cohorts import joined
 from meshshift.core.mesh.documents import Problem
-from meshshift.core.mesh.route_edits import drop_canary_patches, weight_patches
-from meshshift.core.mesh.subsets import is_as_added, remove_subset_patch
+from meshshift.core.mesh.route_edits import drop_patches, weight_patches
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.preparing import start
 from meshshift.core.run import Phase
@@ -50,7 +50,7 @@ def _is_overdue(look: Look) -> bool:
 
 def _left_behind(look: Look, blocked: Decision) -> Decision:
     """An object that cannot be deleted blocks its namespace and its tools: say what is left, and let it go."""
-    shares = ", ".join(f"{route} gives {look.canary} {float(route.percent):g}%" for route in look.routes)
+    shares = ", ".join(f"{route} gives {route.said}" for route in look.routes)
     message = (
         f"the TrafficShift is let go {words.duration(DELETE_WITHIN)} after its deletion with its traffic not taken "
         f"back ({shares or 'no route'}): {blocked.message}"
@@ -82,18 +82,20 @@ def _added(look: Look) -> Decision | None:
 
     A subset that somebody changed, or sends to by a route of their own, stays: without it their route would answer 503.
     """
-    if not look.run.added_subset:
+    run, mesh = look.run, look.seen.mesh
+    added = [(run.spec.canary, mesh.canary_users)] if run.added_subset else []
+    if run.added_baseline and run.spec.baseline is not None:
+        added.append((run.spec.baseline, mesh.baseline_users))
+    if not added:
         return None
-    destinations = drop_canary_patches(look.routes)
+    destinations = drop_patches(look.routes, {subset.name for subset, _ in added})
     if destinations:
         return _edit(look, destinations)
     settling = _settle(look, "destinations")
-    if settling or look.rule is None:
+    if settling:
         return settling
-    users, spec = look.seen.mesh.canary_users, look.run.spec
-    if users or not is_as_added(look.rule, look.canary, spec.canary.labels, like=spec.stable.name):
-        return None
-    patch = remove_subset_patch(look.rule, look.canary)
+    removals = (removal(look, subset, users) for subset, users in added)
+    patch = next(filter(None, removals), None)
     return _edit(look, (patch,)) if patch else None
 
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from meshshift.core.checking import take_answers, take_tick
 from meshshift.core.commands import commanded
+from meshshift.core.control import baseline_lost
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.drift import subsets_changed, weights_drifted
 from meshshift.core.gates import gate_closed
 from meshshift.core.group import group_behind, group_failed
 from meshshift.core.look import IDLE, SOON, Look
 from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
+from meshshift.core.mesh.control import share
 from meshshift.core.mesh.documents import Problem, Reason
 from meshshift.core.preparing import creating, may_create, preparing, start
 from meshshift.core.progressing import (
@@ -37,7 +39,7 @@ from meshshift.core.progressing import (
 from meshshift.core.restoring import restoring
 from meshshift.core.run import Hold, Phase, Run
 from meshshift.core.spec import OnDelete
-from meshshift.core.steps import extras_at
+from meshshift.core.steps import FULL, extras_at
 from meshshift.core.telemetry import BadData, Tick
 from meshshift.core.ticks import last_window
 
@@ -80,14 +82,14 @@ def _learn(observation: Observation) -> Run | None:
             evidence = evidence.warm(window)
         return replace(run, evidence=evidence, warmed=True)
     if isinstance(tick, Tick) and run.warmed:
-        since = observation.endpoints.canary_ready_since
+        since = observation.endpoints.fresh_since
         warming_up = since is not None and tick.end < since + run.spec.analysis.warmup
         # What the canary was to get is known only while the mesh is known to say it.
         weight = run.desired / 100
         share = run.deficit.sticky(weight) if run.cookies else weight
         deficit, judged = run.deficit.see(tick, share) if run.applied else (run.deficit, tick)
         checks = run.checks if warming_up else take_tick(run, judged)
-        evidence = run.evidence.see(judged, warming_up=warming_up)
+        evidence = run.evidence.see(judged.compared, warming_up=warming_up)
         after = run.after.see(judged, evidence.settings) if run.after and run.applied else run.after
         return replace(run, deficit=deficit, evidence=evidence, checks=checks, after=after)
     latest = observation.now - observation.timing.lag
@@ -102,7 +104,7 @@ def deleted(look: Look) -> Decision | None:
         return None
     run = look.started
     if run is None or run.phase.ended or run.spec.on_delete is OnDelete.LEAVE:
-        left = f", traffic left with {run.desired}% on {run.spec.canary.name}" if run and not run.phase.ended else ""
+        left = f", traffic left with {_left(run)}" if run and not run.phase.ended else ""
         phase = run.phase if run else Phase.PENDING
         message = f"the TrafficShift is deleted{left}"
         return Decision(Kind.END, "Deleted", message, phase, run, IDLE, edits=_leavings(look), release=True)
@@ -110,6 +112,12 @@ def deleted(look: Look) -> Decision | None:
         return None
     turned = run.roll_back("Deleted", "the TrafficShift was deleted", look.seen.now)
     return look.decide(Kind.ROLL_BACK, "Deleted", f"{look.weight_to(0)}: the TrafficShift was deleted", run=turned)
+
+
+def _left(run: Run) -> str:
+    beside = share(FULL, run.desired, controlled=True).baseline if run.spec.baseline else 0
+    canary = f"{run.desired}% on {run.spec.canary.name}"
+    return f"{canary} and {beside}% on {run.spec.baseline.name}" if run.spec.baseline and beside else canary
 
 
 def no_run(look: Look) -> Decision | None:
@@ -230,6 +238,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     mesh_missing,
     weights_drifted,
     canary_not_ready,
+    baseline_lost,
     subsets_changed,
     regression_proven,
     worse_than_before,

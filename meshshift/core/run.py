@@ -75,7 +75,8 @@ class Run:
     `step` is the index into `spec.steps` of the step under way, -1 before the first.
     `weight_since` is when the mesh was first seen to say `desired`; None until then.
     `settle_until` keeps the next mesh edit from following the last too closely; None when nothing settles.
-    `added_subset` is set before the canary's subset is added to the DestinationRule, so that the way back removes it.
+    `added_subset` is set before the canary's subset is added to the DestinationRule, so that the way back removes it;
+    `added_baseline` likewise for the baseline's, which goes at the end of every run.
     `restart` makes the way back end in a new run (the spec changed meanwhile).
     `deficit` counts what the canary was to get since the weight was set, and did not.
     `checks` are the states of the spec's checks as far as they have been asked; failures add up over the whole run.
@@ -85,7 +86,8 @@ class Run:
     `extras_set` is the step whose header routes and mirrors the mesh was last seen to have.
     `adopts`: a person wants the run to begin at the weight that the mesh says.
     `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first.
-    `stable_labels` and `canary_labels` are what the subsets selected when the first weight was set, as selector text.
+    `stable_labels`, `canary_labels` and `baseline_labels` are what the subsets selected when the first weight was set,
+    as selector text.
     """
 
     id: str
@@ -102,6 +104,7 @@ class Run:
     settle_until: float | None = None
     settled_stage: str = ""
     added_subset: bool = False
+    added_baseline: bool = False
     warmed: bool = False
     hold: Hold | None = None
     held_by: str = ""
@@ -114,6 +117,7 @@ class Run:
     drifts: tuple[float, ...] = ()
     stable_labels: str | None = None
     canary_labels: str | None = None
+    baseline_labels: str | None = None
     outcome: Outcome | None = None
     restart: bool = False
     deficit: Deficit = field(default_factory=Deficit)
@@ -172,7 +176,10 @@ class Run:
         return entered
 
     def adopt(self, percent: int, now: float) -> Run:
-        """Go on from a weight (1..100) that somebody else gave the canary, at the last step that asks for no more."""
+        """Go on from a weight (1..100) that somebody else gave the canary, at the last step that asks for no more.
+
+        With a baseline, stable and baseline may still have to divide the rest: nothing is confirmed then.
+        """
         weights = [(i, step.percent) for i, step in enumerate(self.spec.steps) if isinstance(step, SetWeight)]
         step = max((i for i, weight in weights if weight <= percent), default=-1)
         return replace(
@@ -181,7 +188,7 @@ class Run:
             step=step,
             step_since=now,
             desired=percent,
-            confirmed=percent,
+            confirmed=percent if self.spec.baseline is None else None,
             weight_since=None,
             settle_until=None,
             skip=None,

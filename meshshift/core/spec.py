@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from meshshift.core.mesh.documents import Target
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -167,7 +169,7 @@ class ShiftSpec:
     """One shift of one Service from its stable to its canary subset.
 
     `steps` is complete and ends with SetWeight(100); `min_step` is the least time, in seconds, a weight is held before
-    the next is taken.
+    the next is taken.  `baseline` are fresh pods of the stable version, with which the canary is compared.
     """
 
     service: str
@@ -186,3 +188,20 @@ class ShiftSpec:
     paused: bool = False
     group: str | None = None
     stickiness: Stickiness | None = None
+    baseline: Subset | None = None
+
+    @property
+    def control(self) -> Subset:
+        """What the canary is compared with."""
+        return self.baseline or self.stable
+
+    @property
+    def arms(self) -> tuple[tuple[str, Subset], ...]:
+        """The subsets that this shift gives weight, each with its field in the spec."""
+        beside = (("baseline", self.baseline),) if self.baseline else ()
+        return ("stable", self.stable), ("canary", self.canary), *beside
+
+    def target(self, namespace: str, cluster_domain: str) -> Target:
+        """Whose traffic is shifted, for a shift that lives in `namespace`."""
+        beside = self.baseline.name if self.baseline else None
+        return Target(self.service, namespace, self.stable.name, self.canary.name, cluster_domain, beside)

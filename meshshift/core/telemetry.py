@@ -17,14 +17,14 @@ failure.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
 
-from meshshift.core.attribution import Arm, destination, is_failed, is_unclassified
+from meshshift.core.attribution import Arm, Arms, answered_by, is_failed, is_unclassified
 from meshshift.core.evidence import Counts
 
-__all__ = ["Arm", "BadData", "NoData", "Series", "Slow", "Snapshot", "Tick", "Traffic", "difference"]
+__all__ = ["Arm", "Arms", "BadData", "NoData", "Series", "Slow", "Snapshot", "Tick", "Traffic", "difference"]
 
 _NUMBER = re.compile(r"\+Inf|[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -112,8 +112,9 @@ class Traffic:
 class Tick:
     """One window [start, end) in unix seconds.
 
-    `unattributed` is traffic to the service that reached neither arm as far as Istio knows (connect failures, no
-    healthy upstream); `other` reached a workload that is in neither arm.
+    `baseline` is None where the canary is compared with stable.  `unattributed` is traffic to the service that reached
+    neither arm as far as Istio knows (connect failures, no healthy upstream); `other` reached a workload that is in
+    neither arm.
     """
 
     start: float
@@ -122,11 +123,22 @@ class Tick:
     stable: Traffic = Traffic()
     unattributed: Traffic = Traffic()
     other: Traffic = Traffic()
+    baseline: Traffic | None = None
 
     @property
     def seconds(self) -> float:
         """Length of the window."""
         return self.end - self.start
+
+    @property
+    def answered(self) -> float:
+        """Requests that the service's own subsets answered."""
+        return self.canary.total + self.stable.total + (self.baseline.total if self.baseline else 0.0)
+
+    @property
+    def compared(self) -> "Tick":
+        """The window as the judge sees it: the control in stable's place, and nobody else."""
+        return self if self.baseline is None else replace(self, stable=self.baseline, baseline=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +155,9 @@ class BadData:
     reason: str
 
 
-def difference(before: Snapshot, after: Snapshot, canary: Arm, stable: Arm) -> Tick | NoData | BadData:
+def difference(
+    before: Snapshot, after: Snapshot, canary: Arm, stable: Arm, baseline: Arm | None = None
+) -> Tick | NoData | BadData:
     """What happened between two snapshots of one service.
 
     Raises ValueError if `after` is not later than `before`: a mistake of the caller, not of the data.
@@ -153,25 +167,27 @@ def difference(before: Snapshot, after: Snapshot, canary: Arm, stable: Arm) -> T
     problem = _unusable(before, after)
     if problem:
         return problem
-    sums = {"canary": _Sum(), "stable": _Sum(), "unattributed": _Sum(), "other": _Sum()}
+    arms = Arms(canary, stable, baseline)
+    beside = {} if arms.baseline is None else {"baseline": _Sum()}
+    sums = {"canary": _Sum(), "stable": _Sum(), **beside, "unattributed": _Sum(), "other": _Sum()}
     halves = _alternate(after.requests)
     elsewhere: set[str] = set()
     for labels, grown in _growth(before.requests, after.requests):
-        whose = destination(labels, canary, stable)
+        whose = answered_by(labels, arms)
         sums[whose].add_requests(labels, grown, halves[_proxy(labels)])
         if whose == "other" and grown > 0:
             elsewhere.add(labels.get("destination_workload", ""))
     for labels, buckets in _histograms(before.durations, after.durations):
-        sums[destination(labels, canary, stable)].add_durations(labels, buckets, halves.get(_proxy(labels), 0))
+        sums[answered_by(labels, arms)].add_durations(labels, buckets, halves.get(_proxy(labels), 0))
     tick = Tick(before.at, after.at, **{name: total.traffic() for name, total in sums.items()})
-    if elsewhere and not (tick.canary.total or tick.stable.total or tick.unattributed.total):
-        return NoData(_misdirected(after.asked, elsewhere, canary, stable))
+    if elsewhere and not (tick.answered or tick.unattributed.total):
+        return NoData(_misdirected(after.asked, elsewhere, arms))
     return tick
 
 
-def _misdirected(asked: str, elsewhere: set[str], canary: Arm, stable: Arm) -> str:
+def _misdirected(asked: str, elsewhere: set[str], arms: Arms) -> str:
     """There are requests, and none of them is known to reach either arm."""
-    expected = sorted(canary.workloads | stable.workloads) or ["no pods at all"]
+    expected = sorted(arms.canary.workloads | arms.stable.workloads) or ["no pods at all"]
     return (
         f"{asked} counts requests to {', '.join(sorted(elsewhere)[:5])}, none to the subsets' own workloads "
         f"({', '.join(expected[:5])}): compare the subsets' labels with the pods'"

@@ -49,7 +49,7 @@ def move(before: int, after: int) -> str:
 
 def compared(finding: Finding) -> str:
     """Both arms' rates of bad requests."""
-    return f"canary {rate(finding.canary)}, stable {rate(finding.stable)}"
+    return f"canary {rate(finding.canary)}, {finding.control} {rate(finding.stable)}"
 
 
 def proven(assessment: Assessment) -> str:
@@ -75,8 +75,9 @@ def regression(assessment: Assessment, false_rollback: float) -> str:
     finding = next(
         (finding for finding in assessment.findings if finding.name == assessment.culprit), assessment.findings[0]
     )
+    beside = f"{_bad(finding.stable)} on {finding.control}"
     return (
-        f"{finding.name} proven worse: {_bad(finding.canary)} on the canary, {_bad(finding.stable)} on stable "
+        f"{finding.name} proven worse: {_bad(finding.canary)} on the canary, {beside} "
         f"(odds {odds(assessment.overall_worse)}, needed {odds(-math.log10(false_rollback))})"
     )
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.core.checking import due_at, due_checks
 from meshshift.core.checks import Query
-from meshshift.core.mesh.documents import Target
 from meshshift.core.mesh_view import Documents, read_mesh
 from meshshift.core.observation import (
     Answer,
@@ -24,7 +23,7 @@ from meshshift.core.observation import (
 )
 from meshshift.core.pods import arm_of, ready_since, selector_of
 from meshshift.core.run import Phase
-from meshshift.core.telemetry import Arm, BadData, NoData, Tick, difference
+from meshshift.core.telemetry import Arms, BadData, NoData, Tick, difference
 from meshshift.core.template import Facts, Unknown, render
 from meshshift.core.ticks import LEAST_WARM_WINDOWS, Window, due_window, warm_windows
 from meshshift.engine.members import members_of
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from meshshift.core.checks import Check
-    from meshshift.core.mesh.documents import Problem
+    from meshshift.core.mesh.documents import Problem, Target
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
     from meshshift.engine.ports import Telemetry
@@ -69,14 +68,6 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Arms:
-    """How the traffic of both subsets is recognised."""
-
-    canary: Arm
-    stable: Arm
-
-
-@dataclass(frozen=True, slots=True)
 class _Pods:
     endpoints: Endpoints
     arms: Arms
@@ -91,7 +82,7 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
     service_id = ServiceId(subject.namespace, spec.service)
     (reading, warm), answers = await asyncio.gather(
         read(subject.run, service_id, pods.arms, telemetry, timing, now),
-        ask(subject.run, mesh.target, pods.arms, pods.endpoints.canary_ready_since, telemetry, timing, now),
+        ask(subject.run, mesh.target, pods.arms, pods.endpoints.fresh_since, telemetry, timing, now),
     )
     return Observation(
         now=now,
@@ -124,10 +115,14 @@ def is_outdated(observation: Observation, subject: Subject, world: World) -> boo
     """
     mesh = _mesh(subject, world)
     service = world.services.get((subject.namespace, subject.effective.service))
-    ready = _pods(subject, world, mesh, service).endpoints.canary_ready > 0
-    seen = observation.mesh
-    before = (seen.stable_labels, seen.canary_labels, observation.endpoints.canary_ready > 0)
-    return (mesh.stable_labels, mesh.canary_labels, ready) != before
+    return _relied_on(mesh, _pods(subject, world, mesh, service).endpoints) != _relied_on(
+        observation.mesh, observation.endpoints
+    )
+
+
+def _relied_on(mesh: MeshView, endpoints: Endpoints) -> tuple[object, ...]:
+    ready = endpoints.canary_ready > 0, endpoints.baseline_ready > 0
+    return mesh.stable_labels, mesh.canary_labels, mesh.baseline_labels, *ready
 
 
 def _deleted_since(shift: Document) -> float | None:
@@ -137,7 +132,7 @@ def _deleted_since(shift: Document) -> float | None:
 
 def _mesh(subject: Subject, world: World) -> MeshView:
     spec, namespace = subject.effective, subject.namespace
-    target = Target(spec.service, namespace, spec.stable.name, spec.canary.name, world.cluster_domain)
+    target = spec.target(namespace, world.cluster_domain)
     rules = world.destination_rules.of(target.host)
     rule = world.destination_rules.get((namespace, spec.destination_rule)) if spec.destination_rule else None
     documents = Documents(
@@ -151,19 +146,26 @@ def _mesh(subject: Subject, world: World) -> MeshView:
 
 
 def _pods(subject: Subject, world: World, mesh: MeshView, service: Document | None) -> _Pods:
-    """The pods behind the Service that belong to either subset, as Istio would select them."""
-    selector = selector_of(service)
-    groups: list[list[dict[str, Any]]] = []
-    for arm, labels in ((subject.effective.stable, mesh.stable_labels), (subject.effective.canary, mesh.canary_labels)):
-        wanted: Mapping[str, str] = labels if labels is not None else arm.labels
-        groups.append(
-            list(world.pods.labelled(subject.namespace, {**selector, **wanted})) if selector and wanted else []
-        )
-    stable, canary = groups
-    ready = [since for pod in canary if (since := ready_since(pod)) is not None]
-    stable_ready = sum(ready_since(pod) is not None for pod in stable)
-    endpoints = Endpoints(stable_ready, len(ready), min(ready) if ready else None)
-    return _Pods(endpoints, Arms(arm_of(canary), arm_of(stable)))
+    """The pods behind the Service that belong to a subset of the shift, as Istio would select them."""
+    selector, spec = selector_of(service), subject.effective
+    present = {"stable": mesh.stable_labels, "canary": mesh.canary_labels, "baseline": mesh.baseline_labels}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for arm, subset in spec.arms:
+        labels = present[arm]
+        wanted: Mapping[str, str] = labels if labels is not None else subset.labels
+        found = world.pods.labelled(subject.namespace, {**selector, **wanted}) if selector and wanted else ()
+        groups[arm] = list(found)
+    ready = {arm: [s for pod in pods if (s := ready_since(pod)) is not None] for arm, pods in groups.items()}
+    fresh, beside = ready["canary"], ready.get("baseline", [])
+    endpoints = Endpoints(
+        stable_ready=len(ready["stable"]),
+        canary_ready=len(fresh),
+        canary_ready_since=min(fresh, default=None),
+        baseline_ready=len(beside),
+        baseline_ready_since=min(beside, default=None),
+    )
+    control = arm_of(groups["baseline"]) if "baseline" in groups else None
+    return _Pods(endpoints, Arms(arm_of(groups["canary"]), arm_of(groups["stable"]), control))
 
 
 async def read(
@@ -251,4 +253,4 @@ async def _window(service: ServiceId, window: Window, arms: Arms, telemetry: Tel
     if isinstance(before, QueryError) or isinstance(after, QueryError):
         error = before if isinstance(before, QueryError) else after
         return TelemetryFailure(error.reason, error.message)  # type: ignore[union-attr]
-    return difference(before[service], after[service], arms.canary, arms.stable)
+    return difference(before[service], after[service], arms.canary, arms.stable, arms.baseline)

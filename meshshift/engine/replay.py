@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from meshshift.core.observation import Timing
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
-    from meshshift.engine.observe import Arms
+    from meshshift.core.telemetry import Arms
     from meshshift.engine.ports import ServiceId, Telemetry
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from meshshift.api.status import (
     MAX_VIRTUAL_SERVICES,
+    BaselineStatus,
     ConditionStatus,
     EvidenceStatus,
     HistoryEntry,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from meshshift.core.observation import Observation
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
+    from meshshift.core.telemetry import Traffic
 
 WARNINGS = frozenset(
     {
@@ -47,6 +49,7 @@ WARNINGS = frozenset(
         "CheckFailed",
         "CheckError",
         "CanaryLost",
+        "BaselineLost",
         "SubsetLost",
         "StepTimeout",
         "GateRefused",
@@ -146,13 +149,30 @@ def _weights(decision: Decision, observation: Observation, previous: StatusModel
     current = previous.weights is not None and previous.weights.desired == desired
     measured = previous.weights.measured if previous.weights and current else None
     if current and isinstance(observation.telemetry, Tick):
-        canary, stable = observation.telemetry.canary.total, observation.telemetry.stable.total
-        measured = round(100 * canary / (canary + stable), 2) if canary + stable else None
+        measured = _part(observation.telemetry.canary, observation.telemetry)
     return WeightsStatus(
         desired=desired,
         observed=round(float(shares[0]), 2) if len(shares) == 1 else None,
         measured=measured,
+        baseline=_baseline(observation, previous.weights if current else None),
     )
+
+
+def _baseline(observation: Observation, known: WeightsStatus | None) -> BaselineStatus | None:
+    """`known` is what was said of the same desired weight before."""
+    routes, tick = observation.mesh.routes, observation.telemetry
+    if observation.mesh.target.baseline is None:
+        return None
+    shares = set() if isinstance(routes, Problem) else {route.baseline_percent for route in routes.routes}
+    measured = known.baseline.measured if known and known.baseline else None
+    if known and isinstance(tick, Tick) and tick.baseline is not None:
+        measured = _part(tick.baseline, tick)
+    return BaselineStatus(observed=round(float(shares.pop()), 2) if len(shares) == 1 else None, measured=measured)
+
+
+def _part(arm: Traffic, tick: Tick) -> float | None:
+    """Percent of what the service's subsets answered."""
+    return round(100 * arm.total / tick.answered, 2) if tick.answered else None
 
 
 def _virtual_services(decision: Decision, observation: Observation) -> tuple[VirtualServiceStatus, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,3 +85,16 @@ def test_with_cookies_the_first_weight_is_expected_and_later_the_share_before_it
     assert later.sticky(0.5) == 0.04
     assert later.sticky(0.01) == 0.01, "never more than the weight"
     assert later.anew() == later, "nothing was counted, so nothing was learned"
+
+
+def test_the_baselines_requests_count_in_what_was_to_come() -> None:
+    seen = replace(tick(0, 800, lost=100), baseline=Traffic(total=100.0))
+    deficit, judged = Deficit().see(seen, 0.1)
+    assert deficit.expected == 100.0
+    assert judged.canary.failed > 50
+
+
+def test_a_baseline_that_refuses_every_connection_is_not_the_canarys_fault() -> None:
+    seen = replace(tick(100, 800, lost=100), baseline=Traffic())
+    _, judged = Deficit().see(seen, 0.1)
+    assert judged.canary.failed == 0

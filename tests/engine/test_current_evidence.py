@@ -9,8 +9,8 @@ from typing import Any
 from meshshift.core.deficit import Deficit
 from meshshift.core.observation import Observation, Timing
 from meshshift.core.rules import decide
-from meshshift.core.telemetry import Arm, Series, Snapshot
-from meshshift.engine.observe import Arms, read
+from meshshift.core.telemetry import Arm, Arms, Series, Snapshot
+from meshshift.engine.observe import read
 from meshshift.engine.ports import ServiceId
 from tests.engine.history import run_of
 from tests.engine.simulation import RUNNER, START

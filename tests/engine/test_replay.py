@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshshift.api.convert import spec_from_wire
-from meshshift.core.telemetry import Arm, Series, Snapshot
-from meshshift.engine.observe import Arms
+from meshshift.core.telemetry import Arm, Arms, Series, Snapshot
 from meshshift.engine.ports import QueryError, ServiceId
 from meshshift.engine.replay import Period, Recording, TelemetryLost, replay, workloads
 from tests.engine.simulation import NAMESPACE, RUNNER, START, Behaviour, Simulation, bookinfo, shift

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.safety.guards_baseline import BASELINE
 from tests.safety.guards_drift import DELETION, OTHERS
 from tests.safety.guards_engine import API, CACHES, INTERRUPTION
 from tests.safety.guards_input import INPUT
@@ -23,6 +24,7 @@ AREAS: dict[str, tuple[Guard, ...]] = {
     "Make before break": BREAKING,
     "Shapes of routes and rules": SHAPES,
     "Sticky users": STICKY,
+    "The baseline": BASELINE,
     "Other writers and people": OTHERS,
     "Deletion and commands": DELETION,
     "Policies": POLICIES,

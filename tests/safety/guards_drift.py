@@ -16,7 +16,7 @@ OTHERS = (
         "enforce-only-safe-raises",
         "onDrift: Enforce never raises the weight of a canary without ready pods.",
         DRIFT,
-        "    return lost or worse or turns or any(",
+        "    return bool(lost) or worse or turns or any(",
         "    return worse or turns or any(",
         drift("enforce_gives_no_weight_to_a_canary_without_ready_pods"),
     ),

@@ -158,8 +158,8 @@ INPUT = (
         "overlapping-subsets",
         "Subsets that share their pods are not shifted: the canary would be compared with itself.",
         GROUNDWORK,
-        " or _overlapping(look)\n",
-        "\n",
+        " or _overlapping(look)",
+        "",
         _case("subsets-same-labels", "subsets-without-labels"),
     ),
 )

@@ -11,6 +11,7 @@ FLAWS = "meshshift/core/mesh/flaws.py"
 SUBSETS = "meshshift/core/mesh/subsets.py"
 PREPARING = "meshshift/core/preparing.py"
 RESTORING = "meshshift/core/restoring.py"
+CONTROL = "meshshift/core/control.py"
 VIEW = "meshshift/core/mesh_view.py"
 
 
@@ -67,7 +68,7 @@ PATCHES = (
         "dropped-entry-ours",
         "An entry for the canary that carries traffic, or more than we would write, is somebody's and stays.",
         EDITS,
-        '    return [{"weight": 0, **entry.document}] == as_added',
+        '    return {"weight": 0, **entry.document} in as_added',
         "    return True",
         _edits("a_canary_entry_that_carries_traffic_or_headers_is_not_dropped"),
     ),
@@ -154,9 +155,9 @@ PATCHES = (
     Guard(
         "foreign-shares",
         "Destinations of others keep their share; ours is scaled within the rest.",
-        EDITS,
-        "        stable, canary = split(route.parts[0], percent)\n",
-        "        stable, canary = split(100, percent)\n",
+        "meshshift/core/mesh/weighted_route.py",
+        "        return share(self.parts[0], percent,",
+        "        return share(100, percent,",
         _edits("pair_weights_sum_to_their_share"),
     ),
     Guard(
@@ -171,7 +172,7 @@ PATCHES = (
         "too-small-writes-nowhere",
         "A step too small for one route is refused before any route is written.",
         EDITS,
-        "        if percent and not canary:\n",
+        "        if too_small(route, percent):\n",
         "        if False:\n",
         _edits("a_step_too_small_for_one_route_writes_nowhere"),
     ),
@@ -214,7 +215,7 @@ SHAPES = (
         "hidden-subset",
         "A rule of the callers' own namespace that lacks the subset is found: they would get 503 (NC).",
         "meshshift/core/mesh/rule_lookup.py",
-        "                if subset not in coming and present != labels:\n",
+        "                if adding_to.get(subset) not in refs and present != labels:\n",
         "                if False:\n",
         at("core/mesh/test_rule_lookup.py", "a_rule_of_a_caller_without_the_subset_is_named_with_the_fix"),
     ),
@@ -305,7 +306,7 @@ BREAKING = (
         "add-settles",
         "A route names a subset only once the subset has had time to reach every proxy.",
         PREPARING,
-        'return _settling(look, f"subset {canary.name}") if run.added_subset else None',
+        """return _settling(look, f"subset {' and '.join(names)}") if names else None""",
         "return None",
         course("missing_subset_is_added_settled_and_removed_on_rollback"),
     ),
@@ -361,31 +362,31 @@ BREAKING = (
         "only-what-was-added",
         "Only what this run added is removed.",
         RESTORING,
-        "    if not look.run.added_subset:\n        return None\n",
-        "",
+        "[(run.spec.canary, mesh.canary_users)] if run.added_subset else []",
+        "[(run.spec.canary, mesh.canary_users)]",
         _breaking("a_subset_that_was_there_before_the_run_stays"),
     ),
     Guard(
         "subset-still-used",
         "A subset that a route or mirror of somebody else still sends to is not removed.",
-        RESTORING,
-        "    if users or not is_as_added(look.rule, look.canary, spec.canary.labels, like=spec.stable.name):\n",
-        "    if not is_as_added(look.rule, look.canary, spec.canary.labels, like=spec.stable.name):\n",
+        CONTROL,
+        "    if users or look.rule is None or not is_as_added(",
+        "    if look.rule is None or not is_as_added(",
         course("an_added_subset_that_somebody_else_uses_stays"),
     ),
     Guard(
         "subset-still-ours",
         "A subset that somebody has changed since it was added is not removed.",
-        RESTORING,
-        "    if users or not is_as_added(look.rule, look.canary, spec.canary.labels, like=spec.stable.name):\n",
-        "    if users:\n",
+        CONTROL,
+        "or not is_as_added(look.rule, subset.name, subset.labels, like=like)",
+        "",
         _breaking("an_added_subset_that_somebody_changed_stays"),
     ),
     Guard(
         "canary-ready-first",
         "No weight goes to a subset without a ready pod.",
         PREPARING,
-        "        if ready == 0:\n",
+        "        if ready[arm] == 0:\n",
         "        if False:\n",
         course("nothing_is_shifted_without_a_ready_canary"),
     ),

@@ -68,6 +68,11 @@ RULES = (
         course("losing_every_canary_pod_rolls_back", "losing_the_subset_rolls_back"),
     ),
     _rule(
+        "baseline_lost",
+        "A baseline that loses its last ready pod, or its subset, loses its traffic at once, and so does the canary.",
+        at("engine/test_baseline.py", "a_lost_baseline_gives_all_traffic_back_and_a_new_run_waits_for_it"),
+    ),
+    _rule(
         "subsets_changed",
         "A subset that begins to select other pods ends the run: its evidence is about something else.",
         drift("a_subset_that_selects_other_pods_ends_the_run_and_begins_a_new_one"),

@@ -194,7 +194,8 @@ def _rule(view: View, server: Serves) -> Act | None:
         return warn(rule.reason, rule.message)
     present = joined_labels(view.rules, target, server.subset)
     adding_to = ref_of(rule, "DestinationRule") if present is None and not isinstance(rule, Problem) else None
-    hidden = hidden_subset(view.rules, target, {server.subset: server.labels}, adding_to)
+    coming = {server.subset: adding_to} if adding_to else {}
+    hidden = hidden_subset(view.rules, target, {server.subset: server.labels}, coming)
     if hidden is not None:
         return warn(hidden.reason, hidden.message)
     if isinstance(rule, Problem):

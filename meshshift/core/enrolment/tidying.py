@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from meshshift.core.enrolment.view import Act, View, is_owned_by, wait, write
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.references import references
-from meshshift.core.mesh.route_edits import drop_canary_patches
+from meshshift.core.mesh.route_edits import drop_patches
 from meshshift.core.mesh.routes import find_routes
 from meshshift.core.mesh.subsets import listed_subsets, remove_subset_patch, subset_labels
 
@@ -51,7 +51,7 @@ def _take_out(view: View, server: Serves, rule: Document, subset: str) -> Act | 
     if references(view.virtual_services, target, subset):
         return None
     routes = find_routes(view.virtual_services, target)
-    entries = () if isinstance(routes, Problem) else drop_canary_patches(routes.routes)
+    entries = () if isinstance(routes, Problem) else drop_patches(routes.routes, {subset})
     if entries:
         return write("Tidying", f"{subset} has no pods and no traffic: its entries go from the routes", *entries)
     if not isinstance(routes, Problem) and any(route.has_canary for route in routes.routes):

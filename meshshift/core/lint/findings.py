@@ -61,7 +61,7 @@ class Shift:
     def target(self, cluster_domain: str) -> Target:
         """Whose traffic it shifts."""
         spec = self.spec
-        return Target(spec.service, self.ref.namespace, spec.stable.name, spec.canary.name, cluster_domain)
+        return spec.target(self.ref.namespace, cluster_domain)
 
 
 @dataclass(frozen=True)

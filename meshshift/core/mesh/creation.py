@@ -43,12 +43,17 @@ def _destinations(target: Target) -> list[Document]:
 
 
 def new_destination_rule(
-    target: Target, stable_labels: Mapping[str, str], canary_labels: Mapping[str, str] | None = None
+    target: Target,
+    stable_labels: Mapping[str, str],
+    canary_labels: Mapping[str, str] | None = None,
+    baseline_labels: Mapping[str, str] | None = None,
 ) -> Document:
-    """The subsets stable and canary, without any traffic policy; without `canary_labels`, stable alone."""
+    """The subsets that are given labels, without any traffic policy; without `canary_labels`, stable alone."""
     subsets: list[Document] = [{"name": target.stable, "labels": dict(stable_labels)}]
     if canary_labels is not None:
         subsets.append({"name": target.canary, "labels": dict(canary_labels)})
+    if target.baseline is not None and baseline_labels is not None:
+        subsets.append({"name": target.baseline, "labels": dict(baseline_labels)})
     return _new("DestinationRule", target, {"host": target.host, "subsets": subsets})
 
 

@@ -78,13 +78,17 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whose traffic is shifted: a Kubernetes Service and the two subsets of it that share the traffic."""
+    """Whose traffic is shifted: a Kubernetes Service and the subsets of it that share the traffic.
+
+    `baseline` is the subset with which the canary is compared, None if that is stable itself.
+    """
 
     service: str
     namespace: str
     stable: str
     canary: str
     cluster_domain: str = "cluster.local"
+    baseline: str | None = None
 
     @property
     def host(self) -> str:

@@ -22,7 +22,7 @@ def _ambiguity(route: WeightedRoute) -> Problem | None:
             f"{route.owner}: metadata.resourceVersion is missing; read the object from the API server, so that an edit "
             "can tell whether it has changed",
         )
-    subsets = [each.subset for each in route.pair]
+    subsets = [each.subset for each in route.ours]
     twice = next((subset for subset in subsets if subsets.count(subset) > 1), None)
     if twice is None:
         return None
@@ -33,10 +33,10 @@ def _ambiguity(route: WeightedRoute) -> Problem | None:
 
 
 def _lost_share(route: WeightedRoute) -> Problem | None:
-    pair = route.stable + route.canary
-    if not pair:
+    share = route.shares.total
+    if not share:
         return no_weight(route)
-    weights = (pair, *(each.weight for each in route.foreign))
+    weights = (share, *(each.weight for each in route.foreign))
     if all(part or not weight for part, weight in zip(route.parts, weights, strict=True)):
         return None
     return Problem(
@@ -47,12 +47,15 @@ def _lost_share(route: WeightedRoute) -> Problem | None:
 
 
 def _headers_of_stable(route: WeightedRoute) -> Problem | None:
-    if len(route.pair) == 2 or not bare(route.pair[0].document).keys() - {"destination", "weight"}:
+    present = {each.subset for each in route.ours}
+    target = route.target
+    missing = next((each for each in (target.canary, target.stable, target.baseline) if each not in present), None)
+    model = route.model
+    if missing is None or not bare(model.document).keys() - {"destination", "weight"}:
         return None
-    missing = route.target.stable if route.has_canary else route.target.canary
     return Problem(
         Reason.DESTINATION_HEADERS,
-        f"{route} sets {shown('headers')} on subset {shown(route.pair[0].subset)}, and whether subset {shown(missing)} "
+        f"{route} sets {shown('headers')} on subset {shown(model.subset)}, and whether subset {shown(missing)} "
         f"needs them cannot be known; add a destination for subset {shown(missing)} with weight 0 and its own headers",
     )
 

@@ -222,7 +222,7 @@ def _routes_to_pair(service: VirtualService, target: Target, names: Sequence[str
 
 
 def _reason_to_skip(route: Route, weighted: WeightedRoute, names: Sequence[str]) -> Problem | None:
-    if not names and weighted.others and not weighted.stable + weighted.canary:
+    if not names and weighted.others and not weighted.shares.total:
         return no_weight(weighted)
     if not names and route.matched and not weighted.has_stable:
         return _pinned(weighted)

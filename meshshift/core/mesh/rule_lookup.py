@@ -73,12 +73,15 @@ def clients_of(rules: Iterable[Document], home: str) -> list[str]:
 
 
 def hidden_subset(
-    rules: Sequence[Document], target: Target, wanted: Mapping[str, Mapping[str, str]], adding_to: ObjectRef | None
+    rules: Sequence[Document],
+    target: Target,
+    wanted: Mapping[str, Mapping[str, str]],
+    adding_to: Mapping[str, ObjectRef],
 ) -> Problem | None:
     """The first rule that callers have instead of the service's own and that lacks what the shift sends to.
 
-    `wanted` are the labels of the pair's subsets as they are or are to be; `adding_to` is the rule that the canary's
-    subset will be added to, None if it is there.  Callers for whom nothing of the service's namespace acts, and nothing
+    `wanted` are the labels of the shift's subsets as they are or are to be; `adding_to` are the rules that those which
+    are not there will be added to.  Callers for whom nothing of the service's namespace acts, and nothing
     of their own, are not told of: they had no subset before.
     """
     for client in clients_of(rules, target.namespace):
@@ -86,10 +89,10 @@ def hidden_subset(
         for acting in found:
             if not _is_first(acting, target.namespace, client):
                 continue
-            coming = {target.canary} if adding_to in {ref_of(rule, _KIND) for rule in acting.rules} else set()
+            refs = {ref_of(rule, _KIND) for rule in acting.rules}
             for subset, labels in wanted.items():
                 present = acting.labels(subset)
-                if subset not in coming and present != labels:
+                if adding_to.get(subset) not in refs and present != labels:
                     return _hides(acting, target, client, subset, labels, present)
         if found and all(acting.selector is not None for acting in found):
             return _leaves_nothing(found[0], target, client)

@@ -1,23 +1,25 @@
-"""One route that shares traffic between stable and canary, and what its weights say.
+"""One route that shares traffic between stable, canary and perhaps a baseline, and what its weights say.
 
 Weights are read as shares: they need not add up to 100.  They are written as parts of 100, so a route *says* a
 percentage either when its share is exactly that, or when its whole numbers are the ones that a write would put there.
+With a baseline it says the percentage only if all three weights are right.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from meshshift.core.mesh.control import Shares, share
 from meshshift.core.mesh.documents import Document, ObjectRef, Target, shown
 from meshshift.core.mesh.virtual_service import Destination, Protocol
-from meshshift.core.mesh.weights import normalise, split
+from meshshift.core.mesh.weights import normalise
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedRoute:
     """A route as it stands in the document it was found in.
 
-    `find_routes` promises: at least one of the two subsets is on it, each at most once, and not both at weight 0.
+    `find_routes` promises: stable or canary is on it, each subset at most once, and not all at weight 0.
     """
 
     owner: ObjectRef
@@ -45,19 +47,34 @@ class WeightedRoute:
         return tuple(each for each in self.destinations if is_pair(each, self.target))
 
     @property
+    def model(self) -> Destination:
+        """The entry of ours that an added one is made like: stable's, if it is there."""
+        return next((each for each in self.pair if each.subset == self.target.stable), self.pair[0])
+
+    @property
+    def ours(self) -> tuple[Destination, ...]:
+        """The pair's entries and the baseline's, in the order of the document."""
+        return tuple(each for each in self.destinations if is_ours(each, self.target))
+
+    @property
     def foreign(self) -> tuple[Destination, ...]:
         """The destinations that are not ours to shift."""
-        return tuple(each for each in self.destinations if not is_pair(each, self.target))
+        return tuple(each for each in self.destinations if not is_ours(each, self.target))
 
     @property
     def stable(self) -> int:
         """The weight of the stable subset; 0 when the route does not have it."""
-        return sum(each.weight for each in self.pair if each.subset == self.target.stable)
+        return self._weight_of(self.target.stable)
 
     @property
     def canary(self) -> int:
         """The weight of the canary subset; 0 when the route does not have it."""
-        return sum(each.weight for each in self.pair if each.subset == self.target.canary)
+        return self._weight_of(self.target.canary)
+
+    @property
+    def shares(self) -> Shares:
+        """The weights of all that is ours; 0 for a subset that the route does not have."""
+        return Shares(self.stable, self.canary, self._weight_of(self.target.baseline) if self.target.baseline else 0)
 
     @property
     def others(self) -> int:
@@ -76,13 +93,39 @@ class WeightedRoute:
 
     @property
     def percent(self) -> Fraction:
-        """How much of the pair's traffic goes to the canary: exact, 0 to 100."""
-        return Fraction(100 * self.canary, self.stable + self.canary)
+        """How much of our traffic goes to the canary: exact, 0 to 100."""
+        return Fraction(100 * self.canary, self.shares.total)
+
+    @property
+    def baseline_percent(self) -> Fraction:
+        """How much of our traffic goes to the baseline: exact, 0 to 100."""
+        return Fraction(100 * self.shares.baseline, self.shares.total)
+
+    @property
+    def said(self) -> str:
+        """What the canary and the baseline have, for a message: `v2 20% and v1-baseline 20%`."""
+        canary = f"{self.target.canary} {float(self.percent):g}%"
+        beside = f" and {self.target.baseline} {float(self.baseline_percent):g}%"
+        return canary if self.target.baseline is None else canary + beside
 
     @property
     def parts(self) -> tuple[int, ...]:
-        """The route as parts of 100: the pair together, then each of `foreign`."""
-        return normalise((self.stable + self.canary, *(each.weight for each in self.foreign)))
+        """The route as parts of 100: what is ours together, then each of `foreign`."""
+        return normalise((self.shares.total, *(each.weight for each in self.foreign)))
+
+    def at(self, percent: int) -> Shares:
+        """The weights that a write would put there for `percent`, 0 to 100."""
+        return share(self.parts[0], percent, controlled=self.target.baseline is not None)
+
+    def raised_by(self, percent: int) -> bool:
+        """Would writing `percent` give canary or baseline more than they have?"""
+        have, wanted = self.shares, self.at(percent)
+        whole = have.total
+        more = (wanted.canary * whole, have.canary), (wanted.baseline * whole, have.baseline)
+        return any(new > old * wanted.total for new, old in more)
+
+    def _weight_of(self, subset: str) -> int:
+        return sum(each.weight for each in self.ours if each.subset == subset)
 
 
 def is_pair(destination: Destination, target: Target) -> bool:
@@ -90,14 +133,40 @@ def is_pair(destination: Destination, target: Target) -> bool:
     return destination.host == target.host and destination.subset in (target.stable, target.canary)
 
 
+def is_ours(destination: Destination, target: Target) -> bool:
+    """Is it one of the pair, or the baseline beside it?"""
+    beside = target.baseline is not None and (destination.host, destination.subset) == (target.host, target.baseline)
+    return beside or is_pair(destination, target)
+
+
 def is_at(route: WeightedRoute, percent: int) -> bool:
     """Does the route already say `percent`, so that writing it would change nobody's traffic?"""
-    if route.percent == percent:
+    if _leaves_no_control(route, percent):
+        return False
+    if route.shares.like(share(100, percent, controlled=route.target.baseline is not None)):
         return True
-    whole = route.stable + route.canary + route.others
-    stable, canary = split(route.parts[0], percent)
+    wanted = route.at(percent)
     # Rounding a step down to no canary at all is a route too small for the step, not a step that was taken.
-    return whole == 100 and canary > 0 and (route.stable, route.canary) == (stable, canary)
+    return _is_whole(route) and wanted.canary > 0 and route.shares == wanted
+
+
+def gives_canary(route: WeightedRoute, percent: int) -> bool:
+    """Does the canary have `percent`, whatever stable and baseline make of the rest?"""
+    canary = route.at(percent).canary
+    return route.percent == percent or (_is_whole(route) and canary > 0 and route.canary == canary)
+
+
+def too_small(route: WeightedRoute, percent: int) -> bool:
+    """Would rounding leave the canary, or the baseline that it is compared with, nothing of this step?"""
+    return (percent > 0 and not route.at(percent).canary) or _leaves_no_control(route, percent)
+
+
+def _leaves_no_control(route: WeightedRoute, percent: int) -> bool:
+    return route.target.baseline is not None and 0 < percent < 100 and not route.at(percent).baseline
+
+
+def _is_whole(route: WeightedRoute) -> bool:
+    return route.shares.total + route.others == 100
 
 
 def at_percent(routes: Iterable[WeightedRoute], percent: int) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meshshift.core.mesh.documents import Document, Patch, Problem, Reason
-from meshshift.core.mesh.route_edits import drop_canary_patches, weight_patches
+from meshshift.core.mesh.route_edits import drop_patches, weight_patches
 from meshshift.core.mesh.routes import find_routes
 from meshshift.core.mesh.weighted_route import WeightedRoute, at_percent, smallest_percent
 from tests.core.mesh.sample_documents import TARGET, applied, is_ours, to, virtual_service, virtual_services
@@ -139,7 +139,8 @@ def test_there_and_back_restores_every_weight(document: Document, steps: list[in
     for route in routes_of(start):
         assert weights(back, route) == weights(start, route)
     had_canary = {place_of(route) for route in routes_of(start) if route.has_canary}
-    tidy = applied(back, drop_canary_patches([each for each in routes_of(back) if place_of(each) not in had_canary]))
+    ours = [each for each in routes_of(back) if place_of(each) not in had_canary]
+    tidy = applied(back, drop_patches(ours, {"v2"}))
     for protocol in PROTOCOLS:
         for index, route in enumerate(start["spec"].get(protocol, ())):
             only = route.get("route", ())
@@ -271,16 +272,16 @@ def test_stable_headers_are_never_given_to_the_canary() -> None:
 @pytest.mark.parametrize("entry", [{"weight": 1}, {"headers": {"request": {"remove": ["x"]}}}])
 def test_a_canary_entry_that_carries_traffic_or_headers_is_not_dropped(entry: dict[str, Any]) -> None:
     document = virtual_service({"route": [to("v1", 99), to("v2", **entry)]})
-    assert drop_canary_patches(found_in(document)) == ()
+    assert drop_patches(found_in(document), {"v2"}) == ()
 
 
 def test_a_canary_entry_without_stable_is_not_dropped() -> None:
-    assert drop_canary_patches(found_in(virtual_service({"route": [to("v2")]}))) == ()
+    assert drop_patches(found_in(virtual_service({"route": [to("v2")]})), {"v2"}) == ()
 
 
 def test_a_dropped_entry_is_tested_to_be_still_at_zero() -> None:
     document = virtual_service({"route": [to("v1", 100), to("v2", 0)]})
-    (patch,) = drop_canary_patches(found_in(document))
+    (patch,) = drop_patches(found_in(document), {"v2"})
     assert applied(document, (patch,)) == virtual_service({"route": [to("v1", 100)]})
     with pytest.raises(jsonpatch.JsonPatchTestFailed):
         applied(virtual_service({"route": [to("v1", 95), to("v2", 5)]}), (patch,))
@@ -288,7 +289,7 @@ def test_a_dropped_entry_is_tested_to_be_still_at_zero() -> None:
 
 def test_an_entry_is_dropped_only_from_the_version_that_was_read() -> None:
     document = virtual_service({"route": [to("v1", 100), to("v2", 0)]})
-    (patch,) = drop_canary_patches(found_in(document))
+    (patch,) = drop_patches(found_in(document), {"v2"})
     moved = deepcopy(document)
     moved["metadata"]["resourceVersion"] = "2"
     with pytest.raises(jsonpatch.JsonPatchTestFailed):

@@ -25,7 +25,7 @@ def names(client: str, *rules: Document) -> list[list[str]]:
 
 
 def hidden(*rules: Document, adding_to: ObjectRef | None = None) -> Problem | None:
-    return hidden_subset(rules, TARGET, WANTED, adding_to)
+    return hidden_subset(rules, TARGET, WANTED, {TARGET.canary: adding_to} if adding_to else {})
 
 
 def told(*rules: Document) -> str:
