@@ -127,8 +127,8 @@ STICKY = (
         "sticky-refused-first",
         "Routes that cannot be sticky are told of before anything is written.",
         "meshshift/core/preparing.py",
-        "(_already_there, unfit, _unsticky, _add_subset, _unready, _unlearned)",
-        "(_already_there, unfit, _add_subset, _unready, _unlearned)",
+        "(_already_there, unfit, _unsticky, _add_subsets, _unready, _unlearned)",
+        "(_already_there, unfit, _add_subsets, _unready, _unlearned)",
         at(
             "engine/test_bad_input.py",
             "it_is_told_in_full_and_the_mesh_is_untouched[sticky-third-destination]",
@@ -147,8 +147,8 @@ STICKY = (
         "sticky-way-back-without-entry",
         "A cookie on stable alone, which somebody else's edit may leave, does not close the way back.",
         "meshshift/core/mesh/flaws.py",
-        "bare(route.pair[0].document).keys()",
-        "route.pair[0].document.keys()",
+        "bare(model.document).keys()",
+        "model.document.keys()",
         _cookie("a_canary_entry_that_somebody_took_out_mid_way_is_no_obstacle"),
     ),
     Guard(
