@@ -19,6 +19,11 @@ from meshshift.core.mesh.stickiness import bare
 from meshshift.core.run import Phase
 from meshshift.core.spec import OnDrift, SetWeight
 from tests.engine.history import CANARY, STABLE, Document, History, Write, name_of, percent, run_of, weights
+from tests.engine.invariants_steps import (
+    no_gate_is_passed_before_it_has_opened,
+    nothing_is_put_in_without_a_run_that_goes_forward,
+    nothing_put_in_is_left_at_an_end,
+)
 from tests.engine.invariants_sticky import (
     every_cookie_has_its_route_in_the_same_write,
     nobody_is_kept_on_a_canary_without_weight,
@@ -295,6 +300,9 @@ INVARIANTS: tuple[Invariant, ...] = (
     nothing_foreign_changes,
     the_status_claims_only_what_the_mesh_says,
     every_turn_is_told_as_an_event,
+    nothing_put_in_is_left_at_an_end,
+    nothing_is_put_in_without_a_run_that_goes_forward,
+    no_gate_is_passed_before_it_has_opened,
     sticky_users_stay_while_the_run_goes_forward,
     every_cookie_has_its_route_in_the_same_write,
     nobody_is_kept_on_a_canary_without_weight,

@@ -147,6 +147,7 @@ def gated(*statuses: int) -> Act:
 
 GATE = {"gate": {"url": "https://qa.example/ok", "interval": "10s"}}
 GATED = {"canary": {"steps": [GATE, {"setWeight": 25}, GATE, {"setWeight": 50}], "minStepDuration": "10s"}}
+ASKED = {"strategy": GATED}
 CHECKED = {
     "interval": "5s",
     "warmup": "0s",
@@ -339,8 +340,28 @@ RED_BLACK = {
 
 
 def cohorts(rng: random.Random) -> Story:
-    script = rng.choice(((), ((_moment(rng), say("abort")),), ((_moment(rng), failing),)))
-    return Story("a cohort and a mirror", _ends(THERE, BACK), COHORTS, rng.choice((bookinfo, shared)), script)
+    turns = (say("abort"), failing, retarget, lose_pod, say("promote-full"))
+    script = rng.choice(((), ((_moment(rng), rng.choice(turns)),)))
+    ends = _ends(THERE, BACK, "Pending@0")
+    return Story("a cohort and a mirror", ends, COHORTS, rng.choice((bookinfo, shared)), script)
+
+
+def cohorts_and_gone(rng: random.Random) -> Story:
+    spec = COHORTS | {"onDelete": rng.choice(("Restore", "Leave"))}
+    ends = _ends("gone@0", "gone@25", "gone@100")
+    return Story("a cohort and a mirror of a shift that is deleted", ends, spec, bookinfo, ((_moment(rng), delete),))
+
+
+def asked(rng: random.Random) -> Story:
+    """Gates that open in the end, or refuse, or fail once too often; some shifts are aborted while they wait."""
+    opening = ((200,), (425, 503, 200), (503, 429, 200), (425, 425, 425, 200))
+    closing = ((403,), (425, 403), (503, 503, 503))
+    answers = rng.choice((*opening, *closing))
+    ends = _ends(THERE if answers in opening else BACK)
+    if answers in opening and rng.random() < 0.4:
+        turn = (_moment(rng), rng.choice((say("abort"), failing)))
+        return Story("gates, and then a turn", _ends(THERE, BACK), ASKED, both(bookinfo, gated(*answers)), (turn,))
+    return Story("gates", ends, ASKED, both(bookinfo, gated(*answers)))
 
 
 def flipped(rng: random.Random) -> Story:
@@ -411,6 +432,8 @@ STORIES = (
     retried,
     mended,
     cohorts,
+    cohorts_and_gone,
+    asked,
     flipped,
     sticky,
     sticky_and_gone,

@@ -142,6 +142,21 @@ def test_every_turn_is_told_as_an_event(broken: Broken) -> None:
 
 
 @each_part
+def test_nothing_put_in_is_left_at_an_end(broken: Broken) -> None:
+    assert broken("nothing_put_in_is_left_at_an_end") == []
+
+
+@each_part
+def test_nothing_is_put_in_without_a_run_that_goes_forward(broken: Broken) -> None:
+    assert broken("nothing_is_put_in_without_a_run_that_goes_forward") == []
+
+
+@each_part
+def test_no_gate_is_passed_before_it_has_opened(broken: Broken) -> None:
+    assert broken("no_gate_is_passed_before_it_has_opened") == []
+
+
+@each_part
 def test_sticky_users_stay_while_the_run_goes_forward(broken: Broken) -> None:
     assert broken("sticky_users_stay_while_the_run_goes_forward") == []
 

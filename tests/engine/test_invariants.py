@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.engine import invariants, invariants_sticky
+from meshshift.core.gate_call import Answered
+from tests.engine import invariants, invariants_steps, invariants_sticky
 from tests.engine.history import History, Sight, Write
 from tests.engine.invariants import INVARIANTS
 from tests.engine.simulation import NAMESPACE, Document, bookinfo, copied, route, rule, shift
+from tests.engine.stories import COHORTS, GATED
 
 AS_OF = {"VirtualService": 10.0, "DestinationRule": 10.0, "Pod": 10.0, "TrafficShift": 10.0}
 
@@ -194,6 +196,41 @@ def left_at_the_end() -> History:
     return broken(writes=[write, telling(22.0, STICKY_SHIFT, told(STICKY_SHIFT, phase="RolledBack"))])
 
 
+def with_a_cohort() -> tuple[Document, Document]:
+    """A TrafficShift under way with a header route and a mirror, and its VirtualService."""
+    simulation = bookinfo()
+    simulation.mesh.put(shift(**COHORTS))
+    simulation.run(60, until=lambda s: "mirrors" in s.mesh.get("VirtualService", "reviews")["spec"]["http"][-1])
+    return simulation.mesh.get("TrafficShift", "reviews"), simulation.mesh.get("VirtualService", "reviews")
+
+
+COHORT_SHIFT, COHORT_SERVICE = with_a_cohort()
+
+
+def cohort_left_at_the_end() -> History:
+    write = weighing(20.0, route({"v1": 100, "v2": 0}), COHORT_SERVICE, COHORT_SHIFT)
+    return broken(writes=[write, telling(22.0, COHORT_SHIFT, told(COHORT_SHIFT, phase="Succeeded"))])
+
+
+def cohort_after_a_turn() -> History:
+    turned = told(COHORT_SHIFT, {"phase": "RollingBack", "desired": 0, "outcome": ["RegressionProven", "worse"]})
+    return broken(writes=[weighing(20.0, route({"v1": 100, "v2": 0}), COHORT_SERVICE, turned)])
+
+
+def at_a_gate() -> Document:
+    """A TrafficShift whose gate says wait."""
+    simulation = bookinfo()
+    simulation.gates.answer = lambda question: Answered(425)
+    simulation.mesh.put(shift(strategy=GATED))
+    simulation.run(60, until=lambda s: s.status.get("reason") == "GateWaiting")
+    return simulation.mesh.get("TrafficShift", "reviews")
+
+
+def past_a_gate() -> History:
+    waiting = at_a_gate()
+    return broken(writes=[telling(22.0, waiting, told(waiting, {"step": 1}))])
+
+
 BREACHES = (
     (invariants.weights_of_the_pair_keep_their_share, less_than_the_share),
     (invariants.the_canary_never_gets_more_than_its_step_allows, more_than_the_step),
@@ -211,6 +248,9 @@ BREACHES = (
     (invariants.the_status_claims_only_what_the_mesh_says, claimed_end),
     (invariants.every_turn_is_told_as_an_event, untold),
     (invariants.every_turn_is_told_as_an_event, told_of_nothing),
+    (invariants_steps.nothing_put_in_is_left_at_an_end, cohort_left_at_the_end),
+    (invariants_steps.nothing_is_put_in_without_a_run_that_goes_forward, cohort_after_a_turn),
+    (invariants_steps.no_gate_is_passed_before_it_has_opened, past_a_gate),
     (invariants_sticky.sticky_users_stay_while_the_run_goes_forward, users_moved),
     (invariants_sticky.sticky_users_stay_while_the_run_goes_forward, users_drawn_again),
     (invariants_sticky.every_cookie_has_its_route_in_the_same_write, cookie_without_route),

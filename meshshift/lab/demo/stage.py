@@ -153,6 +153,7 @@ class Stage:
             await self._lab.deploy(
                 version.name,
                 service=act.service,
+                replicas=version.replicas,
                 error_rate=version.error_rate,
                 latency_ms=version.latency_ms,
                 latency_p99_ms=version.latency_p99_ms,

@@ -37,7 +37,8 @@ canary:
 class Version:
     """A version of the sample app; the defaults are those of `istio/app.yaml`, a healthy one.
 
-    `error_rate` is a fraction 0..1, the latencies are the median and the 99th percentile in milliseconds.
+    `error_rate` is a fraction 0..1, the latencies are the median and the 99th percentile in milliseconds.  `replicas`
+    are its pods; what is to take all traffic at once needs as many as the version before (two of v1).
     """
 
     name: str
@@ -45,6 +46,7 @@ class Version:
     error_rate: float = 0.001
     latency_ms: float = 5.0
     latency_p99_ms: float = 25.0
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)

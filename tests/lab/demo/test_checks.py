@@ -111,7 +111,7 @@ def asked(*statuses: int, keys: str = "abcdef") -> tuple[Asked, ...]:
 def gated(**change: Any) -> Course:
     """A gate that said wait once at 10 %, and then no."""
     sights = (
-        Sight(5.0, status("Progressing", "FirstStep", "0% → 10%", 10)),
+        Sight(5.0, status("Progressing", "FirstStep", "0% → 50%", 50)),
         Sight(30.0, status("RolledBack", "GateRefused", "10% → 0%: the gate refused: 403", 0)),
     )
     return replace(Course(SCENARIOS["gate"].acts[1], sights, asked=asked(425, 403)), **change)
@@ -162,11 +162,11 @@ def test_copies_must_arrive_and_their_answers_must_not(change: dict[str, Any], c
 
 
 def test_a_turn_that_is_not_told_is_a_failure() -> None:
-    act = SCENARIOS["notifications"].acts[1]
+    act = SCENARIOS["notifications"].acts[0]
     course = replace(rolled_back_course(), act=act, told=act.expected.told)
     assert broken(course) == []
     assert broken(replace(course, told=act.expected.told[:-1])) == [
-        "the receiver is told of each turn of v2 → v3, in order"
+        "the receiver is told of each turn of v1 → v2, in order"
     ]
 
 

@@ -30,8 +30,8 @@ async def lab(directory: Path, *flags: str, **environment: str) -> asyncio.subpr
     )
 
 
-async def ended(process: asyncio.subprocess.Process) -> str:
-    async with asyncio.timeout(PATIENCE):
+async def ended(process: asyncio.subprocess.Process, patience: float = PATIENCE) -> str:
+    async with asyncio.timeout(patience):
         output, _ = await process.communicate()
     return output.decode()
 
@@ -58,6 +58,14 @@ async def test_a_bad_version_is_rolled_back_and_nobody_pays_for_the_shifting(tmp
     assert lost.split()[4] == "0"
     assert "PASSED: all 5 checks hold" in output
     assert started_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("scenario", ["feature-flag", "mirror", "gate", "notifications", "group"])
+async def test_what_a_scenario_says_comes_true(tmp_path: Path, scenario: str) -> None:
+    process = await lab(tmp_path, "--scenario", scenario)
+    output = await ended(process, 300)
+    assert process.returncode == 0, output
+    assert "\nPASSED: all " in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

@@ -105,14 +105,26 @@ async def test_what_turns_bad_after_the_flip_is_flipped_back() -> None:
         await assert_nothing_broke(lab)
 
 
-async def test_a_killed_controller_leaves_no_header_route_behind() -> None:
+async def test_a_killed_controller_leaves_no_header_route_and_no_mirror_behind() -> None:
+    cohort = [{"setHeaderRoute": {"name": "testers", **PREVIEW}}, {"setMirror": {"percentage": 50}}]
+    steps = [*cohort, {"pause": {}}, {"setWeight": 50}]
     async with mesh() as lab:
-        await lab.apply(red_black(preview=PREVIEW, promotion="Manual"))
+        await lab.apply(shift(strategy={"canary": {"steps": steps}}))
         await until(lab, in_phase("Paused"))
+        assert answered(await stretch(lab), "testers") == {"v2"}
+        copied = await lab.served("v2")
         await lab.stop_controller(kill=True)
         await command(lab, "abort")
+        assert answered(await stretch(lab), "testers") == {"v2"}, "without a controller all stays as it is"
+        assert await lab.served("v2") > copied
         await lab.start_controller(**CONTROLLER)
         await until(lab, in_phase("RolledBack"))
-        assert await route_names(lab) == ["default"]
         assert (await status_of(lab))["reason"] == "Aborted"
+        document = await lab.client.get(VIRTUAL_SERVICES, NAMESPACE, NAME)
+        assert await route_names(lab) == ["default"]
+        assert not any("mirrors" in each for each in document["spec"]["http"])
+        assert {each.version for each in await stretch(lab)} == {"v1"}
+        worked = await lab.served("v2")
+        await lab.load.answers(int(RATE))
+        assert await lab.served("v2") == worked, "no copy reaches it any more"
         await assert_nothing_broke(lab)

@@ -7,13 +7,12 @@ from meshshift.lab.demo.story import RECEIVER, Act, Expectation, Scenario, Versi
 
 
 def strategy(answers: str) -> str:
-    """Ten percent, the gate, and half; `answers` tells the lab's gate what to say."""
+    """Half of the traffic, and the gate before all of it; `answers` tells the lab's gate what to say."""
     return f"""\
 canary:
   steps:
-  - setWeight: 10
-  - gate: {{url: "{RECEIVER}/gate?{answers}", interval: 3s}}
   - setWeight: 50
+  - gate: {{url: "{RECEIVER}/gate?{answers}", interval: 3s}}
   minStepDuration: 3s"""
 
 
@@ -24,17 +23,17 @@ SCENARIO = Scenario(
         Act(
             stable="v1",
             canary=Version("v2", "as good as v1"),
-            promise="v2 is as good as v1. At 10% its gate says wait three times, then yes: it should be promoted",
+            promise="v2 is as good as v1. At 50% its gate says wait three times, then yes: it should be promoted",
             expected=Expectation(Phase.SUCCEEDED, "Promoted", waits=3),
-            weights=(10, 50),
+            weights=(50,),
             strategy=strategy("waits=3"),
         ),
         Act(
             stable="v2",
             canary=Version("v3", "as good as v2"),
             promise="v3 is as good as v2, but its gate says wait once, then no: it should be rolled back",
-            expected=Expectation(Phase.ROLLED_BACK, "GateRefused", peak=10, waits=1),
-            weights=(10, 50),
+            expected=Expectation(Phase.ROLLED_BACK, "GateRefused", peak=50, waits=1),
+            weights=(50,),
             strategy=strategy("waits=1&answer=403"),
         ),
     ),

@@ -18,7 +18,7 @@ SCENARIO = Scenario(
     (
         Act(
             stable="v1",
-            canary=Version("v2", "as good as v1"),
+            canary=Version("v2", "as good as v1", replicas=2),
             promise="v2 is as good as v1. A tenth of the requests carry x-preview: true; they meet v2 for 15 s, then "
             "all traffic does",
             expected=Expectation(Phase.SUCCEEDED, "Promoted", first="testers"),

@@ -15,7 +15,7 @@ SCENARIO = Scenario(
     (
         Act(
             stable="v1",
-            canary=Version("v2", "as good as v1"),
+            canary=Version("v2", "as good as v1", replicas=2),
             promise="v2 is as good as v1: it gets all traffic at once, is watched for 20 s, and keeps it",
             expected=Expectation(Phase.SUCCEEDED, "Promoted"),
             weights=(),
@@ -23,7 +23,7 @@ SCENARIO = Scenario(
         ),
         Act(
             stable="v2",
-            canary=Version("v3", "5% of its answers are errors", error_rate=0.05),
+            canary=Version("v3", "5% of its answers are errors", error_rate=0.05, replicas=2),
             promise="v3 answers 5% of its requests with an error: it gets all traffic and should lose it again",
             expected=Expectation(Phase.ROLLED_BACK, "WorseThanBefore"),
             weights=(),
