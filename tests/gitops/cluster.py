@@ -17,7 +17,7 @@ from meshshift.lab.kube.managed import Author, record_update
 from tests.engine.faults import Result, play
 from tests.engine.faults_schedule import Schedule, undisturbed
 from tests.engine.faults_world import Disturbed
-from tests.engine.simulation import NAMESPACE, START, Mesh, Simulation, route, rule
+from tests.engine.simulation import NAMESPACE, START, Mesh, route, rule
 from tests.engine.stories import Act, Story, bookinfo
 from tests.gitops.merging import SCHEMA, VERSION, Document, Request, carried_out
 
@@ -147,8 +147,12 @@ def told(story: Story, world: Callable[[Schedule], Cluster] = Cluster) -> tuple[
     return cluster, result
 
 
-def weights_of(simulation: Simulation) -> list[float]:
+def course_of(cluster: Disturbed) -> list[tuple[float, float]]:
+    """The canary's percents, as Envoy had them one after the other, and the seconds after which it had each."""
+    seen = [(sight.at - cluster.begun, sight.percent) for sight in cluster.history.sights if sight.percent is not None]
+    return [each for before, each in zip([(0.0, -1.0), *seen], seen, strict=False) if each[1] != before[1]]
+
+
+def weights_of(cluster: Disturbed) -> list[float]:
     """The canary's percents, as Envoy had them one after the other."""
-    assert isinstance(simulation, Disturbed)
-    seen = [sight.percent for sight in simulation.history.sights if sight.percent is not None]
-    return [each for before, each in zip([-1.0, *seen], seen, strict=False) if each != before]
+    return [percent for _, percent in course_of(cluster)]
