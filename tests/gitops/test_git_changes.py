@@ -12,7 +12,7 @@ from tests.engine.stories import COHORTS, THERE, Act, Story
 from tests.gitops.argo_cd import ArgoCD
 from tests.gitops.cluster import PAIR, Cluster, Git, Tool, every, manifest, told, weights_of
 from tests.gitops.flux import Flux
-from tests.gitops.page import argo_cd, flux
+from tests.gitops.page import argo_cd, flux, subsets
 
 WIDE: dict[str, Tool] = {"Argo CD": argo_cd(), "Argo CD, server-side": argo_cd(server_side=True), "Flux": flux()}
 
@@ -129,3 +129,17 @@ def test_a_sync_that_is_computed_from_an_old_look_sets_one_step_back(
     cluster, result = told(story)
     assert result.broken == {}
     assert weights_of(cluster)[:4] == [0, 5, 25, 5]
+
+
+def test_fluxs_rule_fails_where_git_has_nothing_at_the_path() -> None:
+    """Only when it has something else to apply; so it shows up late, and the page says what to write."""
+    tool = flux("Flux", subsets()[1])
+    bare = manifest({"kind": "DestinationRule", "metadata": {"name": "reviews"}, "spec": {"host": "reviews"}})
+    found = manifest(rule("v1", "v2"))
+    assert tool.request(bare, found) is None
+    more = manifest(bare, trafficPolicy={})
+    with pytest.raises(KeyError, match="nothing at /spec/subsets"):
+        tool.request(more, found)
+    request = tool.request(manifest(more, subsets=[]), found)
+    assert request is not None
+    assert request.body["spec"]["subsets"] == found["spec"]["subsets"]
