@@ -196,6 +196,17 @@ def _version(document: Document) -> str:
     return str(document["metadata"].get("resourceVersion", ""))
 
 
+def a_run_keeps_what_it_was_started_with(history: History) -> list[str]:
+    """Whatever becomes of the spec and of its policy, the run that is persisted goes by one spec."""
+    found = []
+    known: dict[str, object] = {}
+    for write, _, _ in _states(history):
+        run = run_of(write.after)
+        if run is not None and known.setdefault(run.id, run.spec) != run.spec:
+            found.append(f"{write.at}: run {run.id} goes by another spec than it began with")
+    return found
+
+
 def weights_of_others_are_not_written_over(history: History) -> list[str]:
     """Unless a person or the spec says so, only weights that we had set are set anew; the way back is always open."""
     found = []
@@ -296,6 +307,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     no_weight_reaches_a_subset_that_is_unsettled,
     no_weight_reaches_a_subset_without_ready_pods,
     no_write_lands_on_what_was_not_seen,
+    a_run_keeps_what_it_was_started_with,
     weights_of_others_are_not_written_over,
     nothing_foreign_changes,
     the_status_claims_only_what_the_mesh_says,

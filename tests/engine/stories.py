@@ -14,6 +14,15 @@ from typing import Any
 from meshshift.core.gate_call import Answered
 from meshshift.core.telemetry import Series
 from tests.engine.simulation import Behaviour, Simulation, pod, route, rule
+from tests.engine.stories_policies import (
+    GOVERNED,
+    break_policy,
+    edit_policy,
+    edit_shift,
+    give_policy,
+    lose_policy,
+    name_another,
+)
 
 Act = Callable[[Any], None]
 LABELS = {"subset": "v2", "labels": {"version": "v2"}}
@@ -403,6 +412,23 @@ def sticky_and_reapplied(rng: random.Random) -> Story:
     return Story("sticky users and a manifest applied again", ends, spec, bookinfo, ((_moment(rng), reapply),))
 
 
+def governed(rng: random.Random) -> Story:
+    """Whatever becomes of the policy under way, the run goes on as it began."""
+    act = rng.choice((edit_policy, break_policy, lose_policy, name_another))
+    arrange, ends = rng.choice(((bookinfo, _ends(THERE)), (both(bookinfo, failing), _ends(BACK))))
+    script = ((_moment(rng), act),)
+    # Before the run has begun, what became of the policy is what the run begins with, or waits for.
+    early = {"Pending:PolicyNotFound", "Failed:InvalidSpec", "Failed@0", "Paused:RegressionProven"}
+    return Story("a policy that changes", ends | early, GOVERNED, both(arrange, give_policy), script)
+
+
+def awaited(rng: random.Random) -> Story:
+    """An edit under way while the policy is gone: back to stable, and on once it is there again."""
+    at = _moment(rng)
+    script = ((at, lose_policy), (at + rng.uniform(1.0, 9.0), edit_shift), (at + rng.uniform(10.0, 90.0), give_policy))
+    return Story("a policy that is gone for a while", _ends(THERE), GOVERNED, both(bookinfo, give_policy), script)
+
+
 STORIES = (
     good,
     bad,
@@ -435,6 +461,8 @@ STORIES = (
     cohorts_and_gone,
     asked,
     flipped,
+    governed,
+    awaited,
     sticky,
     sticky_and_gone,
     sticky_and_reapplied,

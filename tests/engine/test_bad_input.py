@@ -18,7 +18,7 @@ PLACE = re.compile(
     r"\bspec\b|\bstatus\.|(VirtualService|DestinationRule|Service) [a-z]+/|the host |subset |is not a command"
 )
 """An object, a field of one, or what a person wrote."""
-VERBS = "write|create|set|correct|give|add|name|make|join|use|delete|annotate|leave"
+VERBS = "write|create|set|correct|give|add|name|make|join|use|delete|annotate|leave|raise|remove"
 FIX = re.compile(rf"(?:[;:,.]|\bor) (?:to )?({VERBS})\b", re.IGNORECASE)
 """What to do about it, as a verb behind what is wrong."""
 

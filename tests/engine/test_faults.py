@@ -122,6 +122,11 @@ def test_no_write_lands_on_what_was_not_seen(broken: Broken) -> None:
 
 
 @each_part
+def test_a_run_keeps_what_it_was_started_with(broken: Broken) -> None:
+    assert broken("a_run_keeps_what_it_was_started_with") == []
+
+
+@each_part
 def test_weights_of_others_are_not_written_over(broken: Broken) -> None:
     assert broken("weights_of_others_are_not_written_over") == []
 

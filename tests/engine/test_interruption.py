@@ -45,6 +45,15 @@ from tests.engine.stories import (
     without_objects,
     without_subset,
 )
+from tests.engine.stories_policies import (
+    GOVERNED,
+    break_policy,
+    edit_policy,
+    edit_shift,
+    give_policy,
+    lose_policy,
+    name_another,
+)
 
 PAUSED = {"onFailure": "Pause"}
 
@@ -117,6 +126,22 @@ STORIES = (
     story("enforced", THERE, (40.0, set_weights(60, 40)), onDrift="Enforce"),
     story("adopted", THERE, (40.0, set_weights(60, 40)), onDrift="Adopt"),
     story("undo", BACK, (150.0, say("undo"))),
+    story("policy that comes late", THERE, (30.0, give_policy), **GOVERNED),
+    story("edited policy", THERE, (30.0, edit_policy), arrange=both(bookinfo, give_policy), **GOVERNED),
+    story("another policy", THERE, (30.0, name_another), arrange=both(bookinfo, give_policy), **GOVERNED),
+    story("lost policy", THERE, (30.0, lose_policy), arrange=both(bookinfo, give_policy), **GOVERNED),
+    story(
+        "lost policy, edited shift",
+        THERE,
+        (30.0, lose_policy),
+        (31.0, edit_shift),
+        (60.0, give_policy),
+        arrange=both(bookinfo, give_policy),
+        **GOVERNED,
+    ),
+    story(
+        "broken policy, bad canary", BACK, (20.0, break_policy), arrange=both(shared, give_policy, failing), **GOVERNED
+    ),
     story("lost rule", THERE, (20.0, lose("DestinationRule")), (40.0, give_back_rule)),
 )
 

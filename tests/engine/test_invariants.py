@@ -115,6 +115,11 @@ def unseen() -> History:
     return broken(writes=[weighing(20.0, before, route({"v1": 95, "v2": 5}), known="7")])
 
 
+def another_spec() -> History:
+    spec = {**json.loads(SHIFT["status"]["checkpoint"])["spec"], "strategy": {"canary": {"steps": [{"setWeight": 5}]}}}
+    return broken(writes=[*HONEST.writes, telling(23.0, SHIFT, told(SHIFT, {"spec": spec}))])
+
+
 def written_over() -> History:
     return broken(writes=[weighing(20.0, route({"v1": 98, "v2": 2}), route({"v1": 95, "v2": 5}))])
 
@@ -242,6 +247,7 @@ BREACHES = (
     (invariants.no_weight_reaches_a_subset_that_is_unsettled, unsettled),
     (invariants.no_weight_reaches_a_subset_without_ready_pods, without_pods),
     (invariants.no_write_lands_on_what_was_not_seen, unseen),
+    (invariants.a_run_keeps_what_it_was_started_with, another_spec),
     (invariants.weights_of_others_are_not_written_over, written_over),
     (invariants.nothing_foreign_changes, foreign),
     (invariants.the_status_claims_only_what_the_mesh_says, claimed_weight),
