@@ -66,6 +66,7 @@ class Bench:
     client: KubeClient
     counted: Counter[tuple[str, str]] = field(default_factory=Counter)
     slept: list[float] = field(default_factory=list)
+    policy: dict[str, Any] | None = None
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -77,6 +78,7 @@ class Bench:
             poster=Poster(timeout=timeout, **{"allows": lambda address: True} | options),
             sleep=self.sleep,
             most_waiting=most_waiting,
+            policy_of=lambda shift: self.policy,
         )
 
     async def tell(self, *notifications: dict[str, Any], turn: Turn = TURN, new: bool = True, **options: Any) -> None:
@@ -164,6 +166,28 @@ async def test_only_turns_that_were_asked_for_are_told(bench: Bench, receiver: R
     wanted, unwanted = ({"transitions": [word], **webhook(receiver.url)} for word in ("RolledBack", "Succeeded"))
     await bench.tell(wanted, unwanted)
     assert receiver.told == [TURN.id]
+
+
+async def test_a_policy_says_who_is_told_unless_the_shift_does(bench: Bench, receiver: Receiver) -> None:
+    bench.policy = {"metadata": {"name": "careful"}, "spec": {"notifications": [webhook(f"{receiver.url}/policy")]}}
+    governed = shift()
+    del governed["spec"]["notifications"]
+    async with bench.notifier() as notifier:
+        notifier.turned(KEY, governed, TURN, new=True)
+        await idle(notifier)
+    await bench.tell(webhook(f"{receiver.url}/own"))
+    assert [path for path, _, _ in receiver.posts] == ["/policy", "/own"]
+
+
+async def test_a_receiver_of_a_policy_that_fails_is_named_with_it(bench: Bench) -> None:
+    bench.policy = {"metadata": {"name": "careful"}, "spec": {"notifications": [hidden("slack", "none")]}}
+    governed = shift()
+    del governed["spec"]["notifications"]
+    async with bench.notifier() as notifier:
+        notifier.turned(KEY, governed, TURN, new=True)
+        await idle(notifier)
+    (complaint,) = await bench.complaints()
+    assert complaint.startswith("ShiftPolicy careful: spec.notifications[0].slack was not told of ")
 
 
 async def test_a_server_error_is_tried_again(bench: Bench, receiver: Receiver) -> None:

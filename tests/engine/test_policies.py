@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from meshshift.engine.explanation import explain
+from meshshift.engine.policies import CHANGED
 from tests.engine.simulation import Behaviour, Document, Simulation, bookinfo, governed, policy, shift
 
 STEPS = {"canary": {"steps": [{"setWeight": 5}, {"setWeight": 25}, {"setWeight": 50}], "minStepDuration": "10s"}}
@@ -96,9 +98,11 @@ def test_whatever_becomes_of_its_policy_a_run_goes_on_as_it_began(what: str, res
         simulation.mesh.put(policy("other", strategy=SLOWER, analysis=QUICK))
     else:
         edit(simulation, strategy=SLOWER if what == "edited" else {"canary": {"steps": "few"}})
+    simulation.run(6)
+    assert simulation.weight == 25
     if restarted:
         simulation.restart()
-    simulation.run(3)
+        simulation.run(1)
     state = {"edited": "Changed", "gone": "Missing", "broken": "Invalid", "another": "Changed"}[what]
     assert simulation.status["policy"]["state"] == state
     assert conditions(simulation)["Stalled"] == "False"
@@ -204,3 +208,12 @@ def test_an_edit_of_the_shift_begins_a_new_run_by_the_policy_as_it_is_now() -> N
     change(simulation, onFailure="Pause")
     simulation.run(600, until=lambda s: s.weight == 1)
     assert "SpecChanged" in simulation.reasons()
+
+
+def test_the_account_of_a_run_says_what_became_of_its_policy() -> None:
+    simulation = under_way()
+    edit(simulation, strategy=SLOWER)
+    simulation.run(3)
+    document = simulation.mesh.get("TrafficShift", "reviews")
+    assert [each for each in explain(document).remarks if "policy" in each] == [f"ShiftPolicy careful: {CHANGED}"]
+    assert not [each for each in explain(document).remarks if "spec was changed" in each]
