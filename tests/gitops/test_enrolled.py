@@ -25,7 +25,7 @@ POLICY = manifest(
     {
         "kind": "DestinationRule",
         "metadata": {"name": "reviews"},
-        "spec": {"host": "reviews", "trafficPolicy": {"loadBalancer": {"simple": "LEAST_REQUEST"}}, "subsets": []},
+        "spec": {"host": "reviews", "trafficPolicy": {"loadBalancer": {"simple": "LEAST_REQUEST"}}},
     }
 )
 

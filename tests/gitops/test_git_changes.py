@@ -10,9 +10,9 @@ import pytest
 from tests.engine.simulation import route, rule
 from tests.engine.stories import COHORTS, THERE, Act, Story
 from tests.gitops.argo_cd import ArgoCD
-from tests.gitops.cluster import PAIR, Cluster, Git, Tool, every, manifest, told, weights_of
+from tests.gitops.cluster import PAIR, SINGLE, Cluster, Git, Tool, every, manifest, told, weights_of
 from tests.gitops.flux import Flux
-from tests.gitops.page import argo_cd, flux, subsets
+from tests.gitops.page import argo_cd, flux
 
 WIDE: dict[str, Tool] = {"Argo CD": argo_cd(), "Argo CD, server-side": argo_cd(server_side=True), "Flux": flux()}
 
@@ -132,14 +132,9 @@ def test_a_sync_that_is_computed_from_an_old_look_sets_one_step_back(
 
 
 def test_fluxs_rule_fails_where_git_has_nothing_at_the_path() -> None:
-    """Only when it has something else to apply; so it shows up late, and the page says what to write."""
-    tool = flux("Flux", subsets()[1])
-    bare = manifest({"kind": "DestinationRule", "metadata": {"name": "reviews"}, "spec": {"host": "reviews"}})
-    found = manifest(rule("v1", "v2"))
-    assert tool.request(bare, found) is None
-    more = manifest(bare, trafficPolicy={})
-    with pytest.raises(KeyError, match="nothing at /spec/subsets"):
-        tool.request(more, found)
-    request = tool.request(manifest(more, subsets=[]), found)
-    assert request is not None
-    assert request.body["spec"]["subsets"] == found["spec"]["subsets"]
+    """Only when it has something else to apply, so it shows up late."""
+    tool = Flux(ignores=({"paths": ["/spec/http/0/route/0/weight"], "target": {"kind": "VirtualService"}},))
+    found = manifest(route({"v1": 75}))
+    assert tool.request(SINGLE, found) is None
+    with pytest.raises(KeyError, match="nothing at /spec/http/0/route/0/weight"):
+        tool.request(manifest(SINGLE, hosts=["reviews.example.com"]), found)
