@@ -16,10 +16,12 @@ Document = dict[str, Any]
 
 @dataclass
 class Client:
-    """One browser: its cookies, and who answered since it got the first, with what was the case then."""
+    """One browser: its cookies, and who answered since it got one of the run under way, with what was the case then."""
 
     cookies: dict[str, str] = field(default_factory=dict)
     met: list[tuple[str, str]] = field(default_factory=list)
+    moved: list[tuple[str, str, str]] = field(default_factory=list)
+    run: str = ""
 
     @property
     def header(self) -> str:
@@ -28,9 +30,9 @@ class Client:
 
     @property
     def changes(self) -> list[tuple[str, str, str]]:
-        """From which version to which it was moved, in which case."""
+        """From which version to which it was moved, in which case; being drawn by another run is no move."""
         answers = zip(self.met, self.met[1:], strict=False)
-        return [(old, new, case) for (old, _), (new, case) in answers if old != new]
+        return [*self.moved, *((old, new, case) for (old, _), (new, case) in answers if old != new)]
 
 
 class Clients:
@@ -40,19 +42,24 @@ class Clients:
         self.all = [Client() for _ in range(count)]
         self._chance = random.Random(seed)  # noqa: S311 - a test case, no secret
 
-    def send(self, service: Document, case: str = "") -> None:
-        """Everybody sends one request, answered as the VirtualService says; `case` is remembered with the answer."""
-        for client in self.all:
-            self.ask(client, service, case)
+    def send(self, service: Document, case: str = "", run: str = "") -> None:
+        """Everybody sends one request, answered as the VirtualService says.
 
-    def ask(self, client: Client, service: Document, case: str = "") -> None:
+        `case` is remembered with the answer; `run` is the run under way.
+        """
+        for client in self.all:
+            self.ask(client, service, case, run)
+
+    def ask(self, client: Client, service: Document, case: str = "", run: str = "") -> None:
         """One request of one client."""
         destination = self._destination(service, client.header)
         added = destination.get("headers", {}).get("response", {}).get("add", {}).get("set-cookie", "")
         name, _, value = added.partition(";")[0].partition("=")
         if name:
+            if client.run != run:
+                client.moved, client.met, client.run = client.changes, [], run
             client.cookies[name] = value
-        if client.cookies:
+        if client.cookies and client.run == run:
             client.met.append((destination["destination"]["subset"], case))
 
     def on(self, version: str) -> list[Client]:

@@ -102,9 +102,11 @@ def test_a_rollback_takes_everybody_off_the_canary_in_the_write_that_takes_its_w
     simulation.run(5)
     pinned = clients.on("v2")
     assert pinned
+    writes = simulation.mesh.calls.count("patch VirtualService")
     simulation.command("abort")
     simulation.run(60, until=ended)
     assert simulation.phase == "RolledBack"
+    assert simulation.mesh.calls.count("patch VirtualService") == writes + 1
     assert all(client.changes == [("v2", "v1", "RollingBack")] for client in pinned)
     assert nothing_left(simulation)
     assert clients.on("v2") == []

@@ -56,7 +56,7 @@ STICKY = (
         "The write that takes the canary's weight leaves nobody on it.",
         "meshshift/core/restoring.py",
         "    edits = joined(edits, extras)\n",
-        "",
+        "    edits = edits or extras\n",
         _sticky("a_rollback_takes_everybody_off_the_canary_in_the_write_that_takes_its_weight"),
     ),
     Guard(

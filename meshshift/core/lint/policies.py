@@ -38,8 +38,8 @@ def not_sticky(manifests: ManifestSet) -> Iterator[Finding]:
                 "not-sticky",
                 ref_of(rule, _KIND),
                 "consistentHash chooses a pod after a weight has chosen the subset, so users are not sticky across "
-                f"{listed_subsets(names)}; put a route with a cookie or header match before the "
-                "weighted one",
+                f"{listed_subsets(names)}; set spec.stickiness of the TrafficShift, or put a route with a cookie or "
+                "header match before the weighted one",
             )
 
 

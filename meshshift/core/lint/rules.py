@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshshift.core.lint import hidden, ignored, policies, routing, shifting
+from meshshift.core.lint import hidden, ignored, policies, routing, shifting, stickiness
 
 if TYPE_CHECKING:
     from meshshift.core.lint.findings import Finding, ManifestSet, Rule
@@ -27,6 +27,8 @@ RULES: tuple[Rule, ...] = (
     shifting.mirrored_canary,
     policies.ejected_canary,
     policies.not_sticky,
+    stickiness.cannot_stick,
+    stickiness.cookie_expires,
     hidden.hidden_subsets,
     hidden.not_exported,
 )
