@@ -32,7 +32,9 @@ class Acts:
 
 
 class Enrolling(Simulation):
-    """The Service `reviews`, whatever is around it, and both loop bodies."""
+    """The Service `reviews`, whatever is around it, and both loop bodies; `enrolling` tells whose call it is."""
+
+    enrolling = False
 
     def restart(self) -> None:
         """A new process: everything in memory is gone, of both."""
@@ -69,12 +71,15 @@ class Enrolling(Simulation):
         """Passes over the Service until it wants to wait; a failure is tried again in the next second."""
         for _ in range(50):
             try:
+                self.enrolling = True
                 again = RUNNER.run(self.enroller.reconcile(KEY))
             except ApiFailure:
                 return
             except Killed:
                 self.restart()
                 return
+            finally:
+                self.enrolling = False
             for check in self.checks:
                 check(self)
             if again is None or again > 0:
@@ -104,7 +109,7 @@ class Enrolling(Simulation):
             return {"lost": 1.0}
         wanted = subsets[subset] if subset is not None else {}
         versions = [
-            pod["metadata"]["labels"]["version"]
+            pod["metadata"]["labels"].get("version", "nameless")
             for (kind, _, _), pod in self.mesh.objects.items()
             if kind == "Pod" and ready_since(pod) is not None and wanted.items() <= pod["metadata"]["labels"].items()
         ]
@@ -211,9 +216,9 @@ def service(annotations: Mapping[str, str] | None = None, **spec: Any) -> Docume
     }
 
 
-def bare(**options: Any) -> Enrolling:
+def bare(simulation: Enrolling | None = None, **options: Any) -> Enrolling:
     """The Service with v1 behind it, and nothing of Istio."""
-    simulation = Enrolling(**options)
+    simulation = simulation or Enrolling(**options)
     simulation.mesh.put(service())
     simulation.deploy("v1", template="one")
     for _ in range(30):

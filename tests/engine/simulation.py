@@ -32,6 +32,7 @@ NAMESPACE = "bookinfo"
 HOST = "reviews.bookinfo.svc.cluster.local"
 START = 1_700_000_000.0
 KEY = (NAMESPACE, "reviews")
+COMMAND = "meshshift.io/command"
 RUNNER = asyncio.Runner()
 
 
@@ -152,6 +153,8 @@ class Mesh:
             raise Conflict(f"the server rejected our request: {error}") from error
         if changed.get("spec") != self.objects[kind, NAMESPACE, name].get("spec"):
             changed["metadata"]["generation"] = int(changed["metadata"].get("generation", 1)) + 1
+        if COMMAND in _annotations(changed) and COMMAND not in _annotations(self.objects[kind, NAMESPACE, name]):
+            changed["metadata"]["managedFields"] = [annotated_by("meshshift", COMMAND)]
         gone = changed["metadata"].get("deletionTimestamp") and not changed["metadata"].get("finalizers")
         stored = self.put(changed)
         if gone:
@@ -227,6 +230,20 @@ class Mesh:
             self.told("ADDED", {**event, "firstTimestamp": at})
         self.moment("event", "after")
         return new
+
+
+def _annotations(document: Document) -> Document:
+    return document["metadata"].get("annotations") or {}
+
+
+def annotated_by(manager: str, annotation: str, seconds: int = 0) -> Document:
+    """An entry of managedFields: who wrote an annotation."""
+    return {
+        "manager": manager,
+        "operation": "Update",
+        "time": f"2026-01-01T00:00:{seconds:02d}Z",
+        "fieldsV1": {"f:metadata": {"f:annotations": {f"f:{annotation}": {}}}},
+    }
 
 
 def _version(document: Document) -> dict[str, Any]:
@@ -421,14 +438,8 @@ class Simulation:
 
         def change(shift: Document) -> None:
             shift["metadata"].setdefault("annotations", {})["meshshift.io/command"] = text
-            shift["metadata"]["managedFields"] = [
-                {
-                    "manager": "kubectl-annotate",
-                    "operation": "Update",
-                    "time": f"2026-01-01T00:00:{int(self.now) % 60:02d}Z",
-                    "fieldsV1": {"f:metadata": {"f:annotations": {"f:meshshift.io/command": {}}}},
-                }
-            ]
+            seconds = int(self.now) % 60
+            shift["metadata"]["managedFields"] = [annotated_by("kubectl-annotate", COMMAND, seconds)]
 
         self.mesh.edit("TrafficShift", "reviews", change, spec=False)
 
