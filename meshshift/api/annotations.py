@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from meshshift.api.convert import spec_from_wire
 from meshshift.api.durations import parse_duration
 from meshshift.api.errors import InvalidSpec, show
-from meshshift.api.models import SpecModel
 from meshshift.api.percentages import parse_percent
+from meshshift.api.wire import OBJECT_NAME
 from meshshift.core.enrolment.wish import BadAnnotation, Wish, Wishes
 from meshshift.core.mesh.documents import member
 
@@ -108,8 +108,9 @@ ANNOTATIONS = (
         "policy",
         "write the name of a ShiftPolicy of this namespace",
         "careful",
-        "A ShiftPolicy for what the annotations leave out; they win over it.",
-        _matching(_GATEWAY.rpartition("/)?")[2]),
+        "A ShiftPolicy for what the annotations leave out; they win over it. Its strategy counts if it is of the kind "
+        "that `strategy` says, and neither `steps` nor `step-duration` is there.",
+        _matching(OBJECT_NAME[1:-1]),
     ),
     Annotation(
         "steps",
@@ -180,6 +181,12 @@ def has_opted_in(service: Mapping[str, Any]) -> bool:
     return isinstance(strategy, str) and strategy.strip() != OFF
 
 
+def policy_of(service: Mapping[str, Any]) -> str | None:
+    """The name of a ShiftPolicy in the annotations of a Service, be it right or wrong."""
+    annotations = member(service, "metadata", "annotations") or {}
+    return annotations.get(f"{PREFIX}policy")
+
+
 def wishes_of(service: Mapping[str, Any]) -> Wishes:
     """What the annotations of a Service ask for, or everything that is wrong with them.
 
@@ -213,6 +220,8 @@ def wishes_of(service: Mapping[str, Any]) -> Wishes:
 def _wish(values: Mapping[str, Any], fields: Mapping[str, Any]) -> Wish:
     return Wish(
         fields=fields,
+        policy=values.get("policy"),
+        plain="policy" in values and not values.keys() & {"steps", "step-duration"},
         stable=values.get("stable"),
         hosts=values.get("hosts", ()),
         gateways=values.get("gateways", ()),
@@ -231,8 +240,6 @@ def _contradictions(values: Mapping[str, Any], said: Mapping[str, str]) -> list[
     for one, other in (("hosts", "gateways"), ("gateways", "hosts")):
         if one in values and other not in values:
             found.append(_bad(one, said[one], f"it means nothing without {PREFIX}{other}; write both, or none"))
-    if "policy" in values and "policy_ref" not in SpecModel.model_fields:
-        found.append(_bad("policy", said["policy"], "policies come with a later version; leave it out"))
     return found
 
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from meshshift.api.annotations import has_opted_in, wishes_of
+from meshshift.api.annotations import has_opted_in, policy_of, wishes_of
 from meshshift.api.convert import InvalidSpec, spec_hash
 from meshshift.api.status import StatusModel
 from meshshift.core.enrolment.record import CANARY
 from meshshift.core.enrolment.versions import versions_of
-from meshshift.core.enrolment.view import OwnShift, Standing, View, is_ours, is_owned_by, owners
-from meshshift.core.mesh.documents import ObjectRef, Target
+from meshshift.core.enrolment.view import OwnShift, SeenPolicy, Standing, View, is_ours, is_owned_by, owners
+from meshshift.core.mesh.documents import ObjectRef, Target, member
 from meshshift.core.mesh.writers import MANAGER
 from meshshift.core.pods import selector_of
 from meshshift.core.run import Phase
 from meshshift.engine.checkpoint import UnreadableCheckpoint
 from meshshift.engine.memory import Memory
 from meshshift.engine.observe import COMMAND_ANNOTATION
+from meshshift.engine.policies import asked_for
 from meshshift.engine.world import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meshshift.core.enrolment.wish import Wishes
+    from meshshift.core.enrolment.wish import Wish, Wishes
     from meshshift.core.run import Run
     from meshshift.engine.world import Document, Key, World
 
@@ -64,12 +65,13 @@ class Enrolled:
         own = next((each for each in shifts if is_owned_by(each, service)), None)
         orphan = next((each for each in shifts if own is None and key_of(each) == key and _was_own(each)), None)
         others = [each for each in shifts if each is not own and each is not orphan and not _is_over(each)]
+        wishes = self._wished(key, service)
         return View(
             now=now,
             settle=settle,
             service=service,
             selects=bool(selector),
-            wishes=self._wished(key, service),
+            wishes=wishes,
             target=target,
             behind=versions_of(world.pods.labelled(namespace, selector)),
             virtual_services=world.services_around(target.host, ()),
@@ -82,7 +84,15 @@ class Enrolled:
             digest=digest,
             owned=tuple(owned_by(service, world)),
             namesakes=self._namesakes(key),
+            policy=self._policy(key, wishes.wish),
         )
+
+    def _policy(self, key: Key, wish: Wish | None) -> SeenPolicy | None:
+        if wish is None or wish.policy is None:
+            return None
+        document = self._world.policies.get((key[0], wish.policy))
+        strategy = member(document, "spec", "strategy")
+        return SeenPolicy(document is not None, next(iter(strategy), "") if isinstance(strategy, dict) else "")
 
     def _wished(self, key: Key, service: Document) -> Wishes:
         annotations = service["metadata"].get("annotations") or {}
@@ -103,15 +113,16 @@ class Enrolled:
         """How the shift stands to what its spec asks for now; a run of an older spec says nothing of it."""
         status = StatusModel.from_wire(shift.get("status"))
         try:
-            parsed = self._memory.spec_of(shift)
             stored = self._memory.decode(key_of(shift), status.checkpoint)
+            asked = asked_for(shift, stored, self._world, self._memory)
         except (InvalidSpec, UnreadableCheckpoint):
             return Standing.WAITING
         run = stored.run if stored else None
         if run is None:
             return Standing.WAITING
+        present = {asked.parsed.digest, asked.kept_hash}
         commanded = COMMAND_ANNOTATION in (shift["metadata"].get("annotations") or {})
-        if run.spec_hash != parsed.digest or run.restart or (run.phase.ended and commanded):
+        if run.spec_hash not in present or run.restart or (run.phase.ended and commanded):
             return Standing.TURNING
         return _standing_of(run, status)
 
@@ -163,3 +174,12 @@ def is_of_interest(key: Key, world: World) -> bool:
     """Has the Service opted in, or does it own anything still?"""
     service = world.services.get(key)
     return service is not None and (has_opted_in(service) or bool(owned_by(service, world)))
+
+
+def naming_policy(policy: Key, world: World) -> set[Key]:
+    """The Services whose annotation names a ShiftPolicy."""
+    return {
+        key
+        for key, service in world.services.objects.items()
+        if key[0] == policy[0] and has_opted_in(service) and policy_of(service) == policy[1]
+    }

@@ -20,21 +20,22 @@ from meshshift.api.annotations import has_opted_in
 from meshshift.api.status import rfc3339
 from meshshift.core.decision import Creation
 from meshshift.core.enrolment.rules import decide
-from meshshift.core.enrolment.view import Tell
+from meshshift.core.enrolment.view import Act, Tell
 from meshshift.core.mesh.documents import ObjectRef, ref_of, resource_version
 from meshshift.engine.enrolled import Enrolled, owned_by
-from meshshift.engine.failures import ApiFailure, Conflict, NotFound
+from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
 from meshshift.engine.world import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from meshshift.core.enrolment.view import Act
     from meshshift.core.mesh.documents import Patch
     from meshshift.core.observation import Timing
     from meshshift.engine.ports import Cluster, Document, Key
     from meshshift.engine.world import Table, World
 
+REFUSED_AGAIN = 30.0
+"""Seconds until an edit that the API server refused is tried again."""
 TELL_AGAIN = 15.0
 """Seconds until an Event that could not be written is tried again, at the latest."""
 
@@ -84,8 +85,13 @@ class Enroller:
         view = self._enrolled.view(service, now, self.timing().settle, self._since(key, now))
         act = decide(view)
         self.listener.acted(key, act)
-        for edit in act.edits:
-            await self._write(edit)
+        try:
+            for edit in act.edits:
+                await self._write(edit)
+        except Refused as refusal:
+            message = f"{act.message}: the API server refused the edit: {refusal}"
+            act = Act("EditRefused", message, REFUSED_AGAIN, tell=Tell.WARNING)
+            self.listener.acted(key, act)
         told = await self._tell(service, act, now)
         return act.again if told else min(act.again, TELL_AGAIN)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshshift.adapters.kube import PODS, SERVICES
-from meshshift.engine.enrolled import concerned, is_of_interest
+from meshshift.adapters.kube import PODS, SERVICES, SHIFT_POLICIES
+from meshshift.engine.enrolled import concerned, is_of_interest, naming_policy
 from meshshift.engine.world import key_of
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Enrolments:
     def _keys(self, resource: Resource, document: Document, hosts: frozenset[str]) -> set[Key]:
         if resource is PODS:
             return set(self.world.services.selecting(document))
+        if resource is SHIFT_POLICIES:
+            return naming_policy(key_of(document), self.world)
         if resource is SERVICES:
             key = key_of(document)
             return {key} if is_of_interest(key, self.world) else set()

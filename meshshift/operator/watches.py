@@ -152,10 +152,11 @@ class Feed:
         return kept
 
     def _policy(self, document: Document, *, gone: bool) -> bool:
-        """Wake the shifts that name the policy."""
+        """Wake the shifts and the Services that name the policy."""
         kept = self._keep(self.world.policies, document, gone=gone)
         if kept:
             self._wake(self.world.shifts_of_policy(key_of(document)))
+            self.services.changed(SHIFT_POLICIES, None, document, frozenset())
         return kept
 
     def _table(self, resource: Resource) -> HostTable:

@@ -386,6 +386,58 @@ def test_a_newer_version_waits_while_the_last_one_settles_at_all_the_traffic() -
     assert "v1" not in simulation.shares(), "v2 serves by then"
 
 
+def policy(**strategy: Document) -> Document:
+    metadata = {"name": "careful", "namespace": "bookinfo"}
+    spec: Document = {"analysis": {"interval": "5s", "warmup": "0s"}, **({"strategy": strategy} if strategy else {})}
+    return {"kind": "ShiftPolicy", "metadata": metadata, "spec": spec}
+
+
+def test_a_policy_that_is_not_there_is_told_and_nothing_begins_without_it() -> None:
+    simulation = opted_in(policy="careful")
+    simulation.deploy("v2", template="two")
+    simulation.run(60)
+    assert (simulation.exists, simulation.reason) == (False, "PolicyNotFound")
+    simulation.mesh.put(policy())
+    simulation.wait_for(lambda: simulation.serves("v2"))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "annotations", "first"),
+    [
+        ({"canary": {"steps": [{"setWeight": 7}]}}, {"steps": None, "step_duration": None}, 7),
+        ({"canary": {"steps": [{"setWeight": 7}]}}, {"steps": "9"}, 9),
+        ({"rolling": {"by": 20}}, {"steps": None, "step_duration": None}, 5),
+        ({}, {"steps": None, "step_duration": None}, 5),
+    ],
+    ids=["its strategy", "steps win", "a strategy of another kind", "no strategy"],
+)
+def test_a_policys_strategy_counts_where_the_annotations_leave_it_open(
+    strategy: Document, annotations: dict[str, str | None], first: int
+) -> None:
+    simulation = opted_in(policy="careful")
+    simulation.mesh.put(policy(**strategy))
+    simulation.annotate(**annotations)
+    simulation.deploy("v2", template="two")
+    simulation.wait_for(lambda: simulation.shares().get("v2", 0.0) > 0)
+    assert simulation.shares()["v2"] == pytest.approx(first / 100)
+
+
+def test_a_policy_that_changes_mid_way_is_for_the_next_version() -> None:
+    simulation = opted_in(policy="careful")
+    simulation.annotate(steps=None, step_duration=None)
+    simulation.mesh.put(policy(canary={"steps": [{"setWeight": 7}], "minStepDuration": "60s"}))
+    simulation.deploy("v2", template="two")
+    simulation.wait_for(lambda: simulation.shares().get("v2") == pytest.approx(0.07))
+    run = simulation.status["runId"]
+    for changed in (policy(rolling={}), policy(), policy(canary={"steps": [{"setWeight": 3}]})):
+        simulation.mesh.put(changed)
+        simulation.run(10)
+    simulation.wait_for(lambda: simulation.serves("v2"))
+    assert simulation.status["runId"] == run
+    simulation.deploy("v3", template="three")
+    simulation.wait_for(lambda: simulation.shares().get("v3") == pytest.approx(0.03))
+
+
 # Others.
 
 

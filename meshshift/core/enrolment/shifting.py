@@ -39,6 +39,7 @@ from meshshift.core.mesh.documents import (
     operation,
     pointer,
     resource_version,
+    shown,
     unmoved,
 )
 from meshshift.core.mesh.subsets import joined_labels, listed_subsets
@@ -88,6 +89,9 @@ def begin(view: View, wish: Wish, server: Serves) -> Act | None:
             f"{server.subset} has the traffic and no ready pod, so {newer.name} cannot be judged beside it: start pods "
             f"of {server.subset}, or give {newer.name} the traffic in the VirtualService",
         )
+    if view.policy is not None and not view.policy.found:
+        fix = "create it, or correct the annotation meshshift.io/policy"
+        return warn("PolicyNotFound", f"{newer.name} is new, and there is no ShiftPolicy {shown(wish.policy)}; {fix}")
     message = f"{newer.name} is new behind the service: it is shifted in, from {server.version.name}"
     if shift is None:
         if view.taken:
@@ -144,6 +148,9 @@ def _same_pair(view: View, wish: Wish, shift: OwnShift) -> Act | None:
     if shift.standing not in {Standing.WAITING, Standing.MOVING, Standing.TURNING}:
         return None
     spec = _spec(view, wish, shift.subset("stable"), shift.subset("canary"), shift)
+    if wish.plain and set(shift.spec.get("strategy", {wish.strategy})) == {wish.strategy}:
+        # A policy that changes meanwhile is for the next run.
+        spec = {name: value for name, value in {**spec, "strategy": shift.spec.get("strategy")}.items() if value}
     if view.digest(spec) == view.digest(shift.spec):
         return None
     message = "the annotations have changed, and the shift begins anew with them"
@@ -212,7 +219,10 @@ def _spec(
         arm: {"subset": name, "labels": dict(labels)}
         for arm, (name, labels) in (("stable", stable), ("canary", canary))
     }
-    return {"service": view.target.service, **arms, **wish.fields, **kept}
+    spec = {"service": view.target.service, **arms, **wish.fields, **kept}
+    if wish.plain and view.policy is not None and view.policy.strategy == wish.strategy:
+        del spec["strategy"]
+    return spec
 
 
 def _document(view: View, wish: Wish, server: Serves, version: Version) -> dict[str, Any]:

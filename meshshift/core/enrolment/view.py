@@ -98,6 +98,14 @@ class OwnShift:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenPolicy:
+    """The ShiftPolicy that the annotations name: is it there, and the kind of its strategy, empty if it has none."""
+
+    found: bool
+    strategy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Everything that the next act may depend on, the time included.
 
@@ -126,6 +134,7 @@ class View:
     digest: Callable[[Mapping[str, Any]], str]
     owned: tuple[Document, ...] = ()
     namesakes: frozenset[ObjectRef] = frozenset()
+    policy: SeenPolicy | None = None
 
     @property
     def owner(self) -> dict[str, Any]:

@@ -14,15 +14,23 @@ class Wish:
     """How a service's new versions are to be shifted in.
 
     `fields` are those of a TrafficShift's `spec` that the annotations decide (strategy, analysis, policyRef), in wire
-    form.  `stable` names the version that serves, where that cannot be seen.  `hosts` and `gateways` are for a
+    form.  `policy` is the name of a ShiftPolicy; with `plain`, its steps and durations count if its strategy is of the
+    same kind.  `stable` names the version that serves, where that cannot be seen.  `hosts` and `gateways` are for a
     VirtualService that is created.  While `paused` nothing new is begun, and what is under way is held.
     """
 
     fields: Mapping[str, Any]
+    policy: str | None = None
+    plain: bool = False
     stable: str | None = None
     hosts: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     paused: bool = False
+
+    @property
+    def strategy(self) -> str:
+        """The kind of the strategy, as a spec calls it."""
+        return next(iter(self.fields.get("strategy", {})), "")
 
 
 @dataclass(frozen=True, slots=True)
