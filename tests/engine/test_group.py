@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.engine.simulation import Behaviour, Simulation, bookinfo, shift
+import pytest
+
+from tests.engine.simulation import Behaviour, Killed, Simulation, bookinfo, shift
 
 ENDED = {"Succeeded", "RolledBack", "Failed"}
 NAMES = ("a", "b", "c")
@@ -129,3 +131,32 @@ def test_a_group_of_one_is_a_shift_like_any_other() -> None:
     simulation = begun_alone()
     simulation.run(900, until=lambda s: s.phase in ENDED)
     assert simulation.phase == "Succeeded"
+
+
+def regressing(name: str = "", victim: int = 0, moment: str = "") -> Release:
+    """A release in which c regresses; the process of `name` dies at its call `victim`."""
+    release = Release(*NAMES)
+    release.services["c"].traffic.versions["v2"] = Behaviour(failing=0.3)
+    struck: list[str] = []
+
+    def strike(call: str, number: int, when: str) -> None:
+        if not struck and (number, when) == (victim, moment):
+            struck.append(call)
+            raise Killed
+
+    if name:
+        release.services[name].mesh.interrupt = strike
+    release.until_ended()
+    assert bool(struck) == bool(name)
+    return release
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("name", ["a", "c"])
+def test_whoever_dies_at_whatever_call_all_are_back_at_stable(name: str, moment: str) -> None:
+    calls = len(regressing().services[name].mesh.calls)
+    assert calls > 10
+    for victim in range(1, calls + 1):
+        release = regressing(name, victim, moment)
+        ends = {each: (simulation.phase, simulation.weight) for each, simulation in release.services.items()}
+        assert set(ends.values()) == {("RolledBack", 0.0)}, f"{name} dies {moment} call {victim}: {ends}"
