@@ -37,10 +37,15 @@ def flux(heading: str = "Flux", more: Rules = ()) -> Flux:
     return Flux(ignores=(*blocks(heading)[0]["spec"]["ignore"], *more))
 
 
-def subsets() -> tuple[Rules, Rules]:
-    """What Argo CD and what Flux are told where Git does not name the canary's subset."""
+def with_subsets() -> dict[str, ArgoCD | Flux]:
+    """All tools with the rules for a DestinationRule of Git that does not name the canary's subset."""
     for_argo_cd, for_flux = blocks("If Git does not name the canary's subset")
-    return tuple(for_argo_cd["spec"]["ignoreDifferences"]), tuple(for_flux["spec"]["ignore"])
+    more = tuple(for_argo_cd["spec"]["ignoreDifferences"])
+    return {
+        "Argo CD": argo_cd(more=more),
+        "Argo CD, server-side": argo_cd(more=more, server_side=True),
+        "Flux": flux(more=tuple(for_flux["spec"]["ignore"])),
+    }
 
 
 def health_check() -> str:

@@ -8,9 +8,8 @@ from tests.engine.enrolment import Enrolling, bare, service
 from tests.engine.simulation import Simulation
 from tests.gitops.argo_cd import TRACKING
 from tests.gitops.cluster import KINDS, ApiServer, Git, Tool, manifest
-from tests.gitops.page import argo_cd, flux, subsets
+from tests.gitops.page import with_subsets
 
-FOR_ARGO_CD, FOR_FLUX = subsets()
 SPREAD = manifest(
     {
         "kind": "VirtualService",
@@ -56,11 +55,7 @@ class Beside(Enrolling):
     api_server = ApiServer
 
 
-@pytest.mark.parametrize(
-    "tool",
-    [argo_cd(more=FOR_ARGO_CD), argo_cd(more=FOR_ARGO_CD, server_side=True), flux(more=FOR_FLUX)],
-    ids=["Argo CD", "Argo CD, server-side", "Flux"],
-)
+@pytest.mark.parametrize("tool", with_subsets().values(), ids=with_subsets())
 def test_a_route_of_git_is_pinned_and_two_versions_are_shifted_in_beside_a_tool(tool: Tool) -> None:
     simulation, git = Beside(), Git([SPREAD, POLICY])
     simulation.mesh.put(service())

@@ -15,7 +15,7 @@ from tests.engine.stories import BACK, COHORTS, LABELS, RED_BLACK, STICKY, THERE
 from tests.gitops.argo_cd import ArgoCD
 from tests.gitops.cluster import KINDS, PAIR, SINGLE, Cluster, Git, Tool, course_of, every, manifest, told
 from tests.gitops.flux import Flux
-from tests.gitops.page import argo_cd, flux, subsets
+from tests.gitops.page import argo_cd, flux, with_subsets
 
 TOOLS: dict[str, Tool] = {
     "Argo CD": argo_cd(),
@@ -83,14 +83,7 @@ def test_argo_cd_shows_the_application_as_synced_all_the_time(spec: dict[str, An
     assert all(shown)
 
 
-FOR_ARGO_CD, FOR_FLUX = subsets()
-
-
-@pytest.mark.parametrize(
-    "tool",
-    [argo_cd(more=FOR_ARGO_CD), argo_cd(more=FOR_ARGO_CD, server_side=True), flux(more=FOR_FLUX)],
-    ids=["Argo CD", "Argo CD, server-side", "Flux"],
-)
+@pytest.mark.parametrize("tool", with_subsets().values(), ids=with_subsets())
 @pytest.mark.parametrize("fails", [False, True], ids=["good", "bad"])
 def test_a_subset_that_is_not_in_git_needs_a_rule_of_its_own(tool: Tool, *, fails: bool) -> None:
     git = Git([SINGLE, manifest(rule("v1"))])
