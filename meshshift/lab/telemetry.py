@@ -111,13 +111,21 @@ class Telemetry:
         )
         series = self._series.get(key)
         if series is None:
-            pod = CLIENTS.get(entry["client"], next(iter(CLIENTS.values())))
-            series = self._series[key] = _Series(_render(labels_of(entry, self.namespace, self._cluster)))
-            self._by_pod[pod].append(series)
+            series = self._series[key] = self._labelled(entry)
         milliseconds = entry["ms"] or 0
         series.count += 1
         series.sum += milliseconds
         series.buckets[bisect_left(BUCKETS, milliseconds)] += 1
+
+    def _labelled(self, entry: Entry) -> _Series:
+        """The series with the entry's labels: another subset of the same workload is no other series."""
+        listed = self._by_pod[CLIENTS.get(entry["client"], next(iter(CLIENTS.values())))]
+        labels = _render(labels_of(entry, self.namespace, self._cluster))
+        found = next((series for series in listed if series.labels == labels), None)
+        if found is None:
+            found = _Series(labels)
+            listed.append(found)
+        return found
 
     def exposition(self, pod: str) -> str:
         """The metrics page of one client pod, in Prometheus' text format."""
