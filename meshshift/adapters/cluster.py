@@ -7,10 +7,19 @@ the API server answers such a test with Conflict and the engine looks again.  On
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshshift.adapters.kube import DESTINATION_RULES, EVENTS, TRAFFIC_SHIFTS, VIRTUAL_SERVICES, KubeClient, Resource
+from meshshift.adapters.kube import (
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    EVENTS,
+    TRAFFIC_SHIFTS,
+    VIRTUAL_SERVICES,
+    KubeClient,
+    Resource,
+)
 from meshshift.engine.failures import Conflict, NotFound
 from meshshift.engine.observe import COMMAND_ANNOTATION
 from meshshift.engine.reconcile import FINALIZER
@@ -18,11 +27,12 @@ from meshshift.engine.reconcile import FINALIZER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meshshift.core.decision import Removal
     from meshshift.core.mesh.documents import ObjectRef, Patch
 
 Document = dict[str, Any]
 COMPONENT = "meshshift"
-_RESOURCES = {each.kind: each for each in (VIRTUAL_SERVICES, DESTINATION_RULES, TRAFFIC_SHIFTS)}
+_RESOURCES = {each.kind: each for each in (VIRTUAL_SERVICES, DESTINATION_RULES, TRAFFIC_SHIFTS, DEPLOYMENTS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,12 @@ class KubeCluster:
         """Create a VirtualService, a DestinationRule or a TrafficShift."""
         resource: Resource = _RESOURCES[document["kind"]]
         return await self.client.create(resource, document["metadata"]["namespace"], document)
+
+    async def delete(self, removal: Removal) -> None:
+        """Delete the object with the uid that is meant; another one of its name stays (Conflict)."""
+        ref = removal.target
+        with contextlib.suppress(NotFound):
+            await self.client.delete(_RESOURCES[ref.kind], ref.namespace, ref.name, uid=removal.uid)
 
     async def emit(self, about: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
         """Record an Event; one of that name is the same Event and stays."""

@@ -165,9 +165,13 @@ class KubeClient:
         content = body if isinstance(body, dict) else list(body)
         return await self._json("PATCH", path, body=content, query=query, content_type=_CONTENT_TYPES[kind])
 
-    async def delete(self, resource: Resource, namespace: str | None, name: str) -> None:
-        """Ask for deletion (finalizers may delay it); an object that is gone already raises NotFound."""
-        await self._json("DELETE", resource.path(namespace, name), body={"propagationPolicy": "Background"})
+    async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str = "") -> None:
+        """Ask for deletion (finalizers may delay it); an object that is gone already raises NotFound.
+
+        With `uid` only that very object: another one of its name raises Conflict.
+        """
+        body: Document = {"propagationPolicy": "Background"} | ({"preconditions": {"uid": uid}} if uid else {})
+        await self._json("DELETE", resource.path(namespace, name), body=body)
 
     async def watch(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", since: str | None = None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PREFIX = "meshshift.io/"
 OFF = "off"
+IN_PLACE = "in-place"
 STRATEGIES = {"canary": "canary", "red-black": "redBlack", "rolling": "rolling"}
 _LABEL_VALUE = "[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?"
 _HOST = r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
@@ -77,6 +78,12 @@ def _matching(pattern: str) -> Callable[[str], str]:
 def _listed(pattern: str) -> Callable[[str], tuple[str, ...]]:
     one = _matching(pattern)
     return lambda text: tuple(dict.fromkeys(one(each.strip()) for each in text.split(",")))
+
+
+def _in_place(text: str) -> bool:
+    if text != IN_PLACE:
+        raise ValueError
+    return True
 
 
 def _truth(text: str) -> bool:
@@ -164,6 +171,14 @@ ANNOTATIONS = (
         _listed(_GATEWAY),
     ),
     Annotation(
+        "workload",
+        f"write {IN_PLACE}, or leave it out",
+        IN_PLACE,
+        "`in-place`: one Deployment stands behind the Service and gets new templates (`kubectl set image`). Each is "
+        "tried out on a copy before the Deployment rolls it out; meanwhile the Deployment is paused.",
+        _in_place,
+    ),
+    Annotation(
         "paused",
         "write true or false",
         "true",
@@ -226,6 +241,7 @@ def _wish(values: Mapping[str, Any], fields: Mapping[str, Any]) -> Wish:
         hosts=values.get("hosts", ()),
         gateways=values.get("gateways", ()),
         paused=values.get("paused", False),
+        in_place=values.get("workload", False),
     )
 
 

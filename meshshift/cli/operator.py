@@ -18,6 +18,11 @@ OPTIONS = (
     setting("--namespaces", "Comma-separated namespaces to look after; default: all.", default=""),
     setting("--cluster-domain", "The cluster's DNS domain.", default="cluster.local"),
     setting(
+        "--in-place/--no-in-place",
+        "Watch Deployments, for Services annotated with meshshift.io/workload: in-place.",
+        default=False,
+    ),
+    setting(
         "--settle",
         "How long a mesh edit is given at the least to reach every proxy before another builds on it; longer where "
         "istiod's pilot_proxy_convergence_time says so.",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from meshshift.core.checking import CheckFinding
     from meshshift.core.gate_call import Question
     from meshshift.core.judge import Assessment
-    from meshshift.core.mesh.documents import Patch
+    from meshshift.core.mesh.documents import ObjectRef, Patch
     from meshshift.core.observation import Command
     from meshshift.core.run import Phase, Run
 
@@ -57,6 +57,14 @@ class Creation:
     """A mesh object to be created because `create: IfMissing` allows it."""
 
     document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An object of our own to be deleted, if it is still the one with this uid."""
+
+    target: ObjectRef
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)

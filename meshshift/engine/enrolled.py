@@ -16,6 +16,7 @@ from meshshift.core.mesh.writers import MANAGER
 from meshshift.core.pods import selector_of
 from meshshift.core.run import Phase
 from meshshift.engine.checkpoint import UnreadableCheckpoint
+from meshshift.engine.in_place import is_held_for
 from meshshift.engine.memory import Memory
 from meshshift.engine.observe import COMMAND_ANNOTATION
 from meshshift.engine.policies import asked_for
@@ -173,7 +174,9 @@ def concerned(document: Document, hosts: frozenset[str], world: World) -> set[Ke
 def is_of_interest(key: Key, world: World) -> bool:
     """Has the Service opted in, or does it own anything still?"""
     service = world.services.get(key)
-    return service is not None and (has_opted_in(service) or bool(owned_by(service, world)))
+    if service is None:
+        return False
+    return has_opted_in(service) or is_held_for(key, world) or bool(owned_by(service, world))
 
 
 def naming_policy(policy: Key, world: World) -> set[Key]:

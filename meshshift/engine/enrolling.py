@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from meshshift.api.annotations import has_opted_in
 from meshshift.api.status import rfc3339
-from meshshift.core.decision import Creation
-from meshshift.core.enrolment.rules import decide
+from meshshift.core.decision import Creation, Removal
 from meshshift.core.enrolment.view import Act, Tell
 from meshshift.core.mesh.documents import ObjectRef, ref_of, resource_version
 from meshshift.engine.enrolled import Enrolled, owned_by
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
+from meshshift.engine.in_place import act_for, is_held_for
 from meshshift.engine.world import key_of
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ class Enroller:
         Raises a failure of `meshshift.engine.failures` if a call to the API did not succeed.
         """
         service = self.world.services.get(key)
-        if service is None or not (has_opted_in(service) or owned_by(service, self.world)):
+        if service is None or not self._concerns(service):
             self._forget(key)
             return None
         now = self.clock()
         view = self._enrolled.view(service, now, self.timing().settle, self._since(key, now))
-        act = decide(view)
+        act = act_for(view, self.world)
         self.listener.acted(key, act)
         try:
             for edit in act.edits:
@@ -94,6 +94,11 @@ class Enroller:
             self.listener.acted(key, act)
         told = await self._tell(service, act, now)
         return act.again if told else min(act.again, TELL_AGAIN)
+
+    def _concerns(self, service: Document) -> bool:
+        """Has the Service opted in, or is there still something that belongs to it?"""
+        held = is_held_for(key_of(service), self.world)
+        return has_opted_in(service) or held or bool(owned_by(service, self.world))
 
     def _forget(self, key: Key) -> None:
         self._known.pop(key, None)
@@ -114,18 +119,31 @@ class Enroller:
         self._known[key] = present
         return {ref: since for ref, (_, since) in present.items()}
 
-    async def _write(self, edit: Patch | Creation) -> None:
+    async def _write(self, edit: Patch | Creation | Removal) -> None:
         """One write; the answer is in the caches before the next look, and what was read wrongly is read afresh."""
         ref = ref_of(edit.document, edit.document["kind"]) if isinstance(edit, Creation) else edit.target
-        creates = isinstance(edit, Creation)
         try:
-            document = await (self.cluster.create(edit.document) if creates else self.cluster.patch(edit))  # type: ignore[arg-type, union-attr]
+            document = await self._carry_out(edit)
         except (Conflict, NotFound):
             await self._refresh(ref)
             raise
-        self._table(ref.kind).put(document)
+        table = self._table(ref.kind)
+        if document is not None:
+            table.put(document)
+        elif gone := table.get((ref.namespace, ref.name)):
+            table.drop(gone)
         if ref.kind == "TrafficShift":
             self.wake((ref.namespace, ref.name))
+
+    async def _carry_out(self, edit: Patch | Creation | Removal) -> Document | None:
+        """The object as it is then; None if it is gone, or on its way out."""
+        match edit:
+            case Creation():
+                return await self.cluster.create(edit.document)
+            case Removal():
+                await self.cluster.delete(edit)
+                return None
+        return await self.cluster.patch(edit)
 
     async def _refresh(self, ref: ObjectRef) -> None:
         table = self._table(ref.kind)
@@ -141,6 +159,7 @@ class Enroller:
             "VirtualService": world.virtual_services,
             "DestinationRule": world.destination_rules,
             "TrafficShift": world.shifts,
+            "Deployment": world.deployments,
         }
         return tables[kind]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from meshshift.core.decision import Decision
+    from meshshift.core.decision import Decision, Removal
     from meshshift.core.gate_call import Question, Reply
     from meshshift.core.mesh.documents import ObjectRef, Patch
     from meshshift.core.notices import Turn
@@ -73,6 +73,10 @@ class Cluster(Protocol):
 
     async def create(self, document: Document) -> Document:
         """Create an object of Istio or a TrafficShift; Conflict if there is one of that name."""
+        ...
+
+    async def delete(self, removal: Removal) -> None:
+        """Delete an object of our own, if it is still the one that is meant; one that is gone already is fine."""
         ...
 
     async def emit(self, about: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:

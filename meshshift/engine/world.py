@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.api.annotations import has_opted_in
 from meshshift.api.policies import policy_name
-from meshshift.core.mesh.documents import member
+from meshshift.core.in_place.deployments import PAUSED_FOR
+from meshshift.core.mesh.documents import member, text
 from meshshift.core.mesh.hosts import covers, is_wildcard
 from meshshift.core.mesh.subsets import rule_host
 from meshshift.core.mesh.virtual_service import MESH, read_virtual_service
@@ -197,6 +198,41 @@ class ServiceTable(HostTable):
                 del self._selecting[pair]
 
 
+class DeploymentTable(HostTable):
+    """Deployments, without the record of who wrote what, found by their namespace; they speak of no host."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: frozenset())
+        self._within: dict[str, set[Key]] = defaultdict(set)
+        self._held: dict[Key, str] = {}
+
+    def put(self, document: Document) -> bool:
+        """Keep the Deployment."""
+        metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
+        if not super().put({**document, "metadata": metadata}):
+            return False
+        key = key_of(document)
+        self._within[key[0]].add(key)
+        self._held.pop(key, None)
+        if service := text(member(document, "metadata", "annotations", PAUSED_FOR)):
+            self._held[key] = service
+        return True
+
+    def drop(self, document: Document) -> None:
+        """The Deployment is gone."""
+        super().drop(document)
+        self._within[key_of(document)[0]].discard(key_of(document))
+        self._held.pop(key_of(document), None)
+
+    def are_held_for(self, service: Key) -> bool:
+        """Was one of them paused for the Service?"""
+        return any(key[0] == service[0] and name == service[1] for key, name in self._held.items())
+
+    def within(self, namespace: str) -> list[Document]:
+        """The Deployments of a namespace, by name."""
+        return [self.objects[key] for key in sorted(self._within.get(namespace, ()))]
+
+
 def _first_pair(service: Document) -> tuple[str, str, str] | None:
     """Namespace and first label of the selector of a Service that has opted in."""
     selector = selector_of(service)
@@ -213,8 +249,10 @@ def _label_pairs(pod: Document) -> list[tuple[str, str, str]]:
 class World:
     """All the caches, and which shifts an object concerns."""
 
-    def __init__(self, cluster_domain: str = "cluster.local") -> None:
+    def __init__(self, cluster_domain: str = "cluster.local", *, watches_deployments: bool = False) -> None:
         self.cluster_domain = cluster_domain
+        self.watches_deployments = watches_deployments
+        self.deployments = DeploymentTable()
         self.shifts = HostTable(lambda each: frozenset({self.host_of(each)}))
         self.policies = Table()
         self.services = ServiceTable(self.host_of_service)

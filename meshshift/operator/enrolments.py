@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshshift.adapters.kube import PODS, SERVICES, SHIFT_POLICIES
+from meshshift.adapters.kube import DEPLOYMENTS, PODS, SERVICES, SHIFT_POLICIES
 from meshshift.engine.enrolled import concerned, is_of_interest, naming_policy
+from meshshift.engine.in_place import services_of
 from meshshift.engine.world import key_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Enrolments:
             return set(self.world.services.selecting(document))
         if resource is SHIFT_POLICIES:
             return naming_policy(key_of(document), self.world)
+        if resource is DEPLOYMENTS:
+            return services_of(document, self.world)
         if resource is SERVICES:
             key = key_of(document)
             return {key} if is_of_interest(key, self.world) else set()

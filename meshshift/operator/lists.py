@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshshift.engine.failures import ApiFailure, Transient
-from meshshift.operator.watches import WATCHED, Feed
+from meshshift.operator.watches import Feed, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,7 +57,7 @@ class Lists:
         """
         while True:
             try:
-                await self._list(WATCHED)
+                await self._list(watched(self.feed.world))
             except ApiFailure as failure:
                 trouble = f"{failure}; are the CRDs of Istio and meshshift installed, and may we list them?"
                 tell(trouble)
@@ -75,7 +75,7 @@ class Lists:
         while True:
             if not await self._wished(everything - loop.time()):
                 everything = loop.time() + self.every
-                self._wanted.update((resource.plural, resource) for resource in WATCHED)
+                self._wanted.update((resource.plural, resource) for resource in watched(self.feed.world))
             try:
                 for resource in list(self._wanted.values()):
                     await self._list((resource,))

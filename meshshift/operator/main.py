@@ -59,7 +59,7 @@ class Operator:
         self.prometheus = prometheus
         self.client = client
         self.identity = f"{socket.gethostname()}_{os.getpid()}"
-        self.world = World(settings.cluster_domain)
+        self.world = World(settings.cluster_domain, watches_deployments=settings.in_place)
         self.queue: WorkQueue[Key] = WorkQueue()
         self.metrics = Metrics()
         self.metrics.watch_queue(lambda: len(self.queue))

@@ -29,6 +29,7 @@ class Settings:
     context: str | None = None
     namespaces: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
+    in_place: bool = False
     settle: float = 5.0
     resync: float = 300.0
     workers: int = 512

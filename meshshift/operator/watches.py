@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import kopf
 
 from meshshift.adapters.kube import (
+    DEPLOYMENTS,
     DESTINATION_RULES,
     PODS,
     REQUEST_TIMEOUT,
@@ -166,6 +167,7 @@ class Feed:
             SERVICES.plural: world.services,
             VIRTUAL_SERVICES.plural: world.virtual_services,
             DESTINATION_RULES.plural: world.destination_rules,
+            DEPLOYMENTS.plural: world.deployments,
         }
         return tables[resource.plural]
 
@@ -198,6 +200,11 @@ def _essence(pod: Document | None) -> object:
     return pod["status"], {name: value for name, value in pod["metadata"].items() if name != "resourceVersion"}
 
 
+def watched(world: World) -> tuple[Resource, ...]:
+    """The kinds that are watched."""
+    return (*WATCHED, DEPLOYMENTS) if world.watches_deployments else WATCHED
+
+
 def registry(feed: Feed, client: KubeClient, relist: Callable[[Resource], None]) -> kopf.OperatorRegistry:
     """The handlers, in a registry of their own; `relist` is asked for a kind whose watch had to begin anew."""
     handlers = kopf.OperatorRegistry()
@@ -206,7 +213,7 @@ def registry(feed: Feed, client: KubeClient, relist: Callable[[Resource], None])
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return await credentials(client)
 
-    for resource in WATCHED:
+    for resource in watched(feed.world):
         _watch(handlers, feed, resource, relist)
     return handlers
 

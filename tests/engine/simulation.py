@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 import jsonpatch
 
 from meshshift.api.status import rfc3339
-from meshshift.core.decision import Decision
+from meshshift.core.decision import Decision, Removal
 from meshshift.core.gate_call import Answered, Question, Reply
 from meshshift.core.mesh.documents import ObjectRef, Patch
 from meshshift.core.notices import Turn
@@ -221,6 +221,16 @@ class Mesh:
         self.moment(f"create {document['kind']}", "after")
         return stored
 
+    async def delete(self, removal: Removal) -> None:
+        ref = removal.target
+        self.moment(f"delete {ref.kind}", "before")
+        found = self.objects.get((ref.kind, ref.namespace, ref.name))
+        if found is not None and found["metadata"]["uid"] != removal.uid:
+            raise Conflict(f"{ref} is another one by now")
+        if found is not None:
+            self._gone(found)
+        self.moment(f"delete {ref.kind}", "after")
+
     async def emit(self, shift: Document, *, name: str, warning: bool, reason: str, message: str, at: str) -> bool:
         self.moment("event", "before")
         new = name not in self.events
@@ -330,6 +340,7 @@ class Simulation:
             "Pod": self.world.pods,
             "VirtualService": self.world.virtual_services,
             "DestinationRule": self.world.destination_rules,
+            "Deployment": self.world.deployments,
         }
         for (kind, _, _), document in self.mesh.objects.items():
             tables[kind].put(copied(document))

@@ -38,6 +38,7 @@ def _rights(kind: str, name: str, path: str = "rbac.yaml") -> set[tuple[str, str
 CLUSTER = _rights("ClusterRole", "meshshift")
 LEADER = _rights("Role", "meshshift-leader")
 NOTIFICATIONS = _rights("Role", "meshshift-notifications", "components/notifications/role.yaml")
+IN_PLACE = _rights("ClusterRole", "meshshift-in-place", "components/in-place/role.yaml")
 WATCHED = [kube.TRAFFIC_SHIFTS, kube.VIRTUAL_SERVICES, kube.DESTINATION_RULES, kube.SERVICES, kube.PODS]
 
 
@@ -74,7 +75,7 @@ def test_the_lease_may_be_kept() -> None:
 
 def test_every_resource_that_the_code_uses_is_granted() -> None:
     """A resource constant that adapters, engine or operator use must be in a role."""
-    granted = {(group, resource) for group, resource, _ in CLUSTER | LEADER | NOTIFICATIONS}
+    granted = {(group, resource) for group, resource, _ in CLUSTER | LEADER | NOTIFICATIONS | IN_PLACE}
     constants = {name: each for name, each in vars(kube).items() if isinstance(each, kube.Resource)}
     sources = [path for room in ("adapters", "engine", "operator") for path in (ROOT / "meshshift" / room).glob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "kube.py")
@@ -93,6 +94,12 @@ def test_secrets_are_opened_one_by_one() -> None:
     assert {("", "secrets", "get")} == NOTIFICATIONS
     (role,) = [each for each in _documents("components/notifications/role.yaml") if each["kind"] == "Role"]
     assert [rule["resourceNames"] for rule in role["rules"]] == [["meshshift-notifications"]]
+
+
+def test_deployments_are_touched_only_where_the_component_is_asked_for() -> None:
+    verbs = ("get", "list", "watch", "patch", "create", "delete")
+    assert {("apps", "deployments", verb) for verb in verbs} == IN_PLACE
+    assert not any(resource == "deployments" for _, resource, _ in CLUSTER)
 
 
 def test_one_namespaces_role_grants_what_the_cluster_role_grants_in_a_namespace() -> None:
@@ -181,7 +188,7 @@ def test_kustomize_builds_it_for_one_namespace_and_with_monitoring(tmp_path: Pat
     shutil.copytree(MANIFESTS, tmp_path / "manifests")
     overlay = tmp_path / "overlay"
     overlay.mkdir()
-    components = [f"../manifests/components/{name}" for name in ("monitoring", "namespaced")]
+    components = [f"../manifests/components/{name}" for name in ("in-place", "monitoring", "namespaced")]
     text = yaml.safe_dump({"resources": ["../manifests"], "components": components})
     (overlay / "kustomization.yaml").write_text(text, encoding="utf-8")
     built = _kustomize(overlay)
@@ -192,4 +199,5 @@ def test_kustomize_builds_it_for_one_namespace_and_with_monitoring(tmp_path: Pat
     (deployment,) = [each for each in built if each["kind"] == "Deployment"]
     env = {each["name"]: each.get("value") for each in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert env["MESHSHIFT_NAMESPACES"] == "bookinfo"
+    assert env["MESHSHIFT_IN_PLACE"] == "true"
     assert "MESHSHIFT_PROMETHEUS_URL" in env

@@ -16,7 +16,7 @@ from meshshift.adapters.kube import SERVICES, KubeClient
 from meshshift.engine.queue import WorkQueue
 from meshshift.engine.world import Key, World
 from meshshift.lab.kube import ApiServer, Fault, InterceptedRequest
-from meshshift.operator import lists
+from meshshift.operator import lists, watches
 from meshshift.operator.lists import Lists
 from meshshift.operator.watches import WATCHED, Feed, quiet_settings, registry
 from tests.operator.test_watches import Ears
@@ -81,7 +81,7 @@ async def operated(
 @pytest.fixture(autouse=True)
 def only_core_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     """An API server without CRDs."""
-    monkeypatch.setattr(lists, "WATCHED", CORE)
+    monkeypatch.setattr(watches, "WATCHED", CORE)
     monkeypatch.setattr(lists, "GATHER", 0.05)
 
 

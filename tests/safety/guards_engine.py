@@ -245,7 +245,7 @@ CACHES = (
         "resync",
         "Everything is listed now and then, whatever the watches say.",
         LISTS,
-        "                self._wanted.update((resource.plural, resource) for resource in WATCHED)\n",
+        "                self._wanted.update((resource.plural, resource) for resource in watched(self.feed.world))\n",
         "",
         at("operator/test_lists.py", "a_list_heals_what_a_silent_watch_does_not_tell"),
     ),

@@ -20,15 +20,9 @@ def decide(view: View) -> Act:
     wish = view.wishes.wish
     if not view.wishes.enrolled:
         return release(view)
-    if wish is None:
-        return warn("InvalidAnnotation", "; ".join(map(str, view.wishes.bad)))
-    if not view.selects:
-        return warn("ServiceWithoutSelector", "the Service selects no pods by label: give it a selector")
-    if view.orphan is not None:
-        return reclaim(view, view.orphan.document)
-    if view.others:
-        held = ", ".join(view.others)
-        return warn("AnotherShift", f"{held} shifts this service and is not its own: it goes first")
+    hindered = obstacle(view)
+    if hindered is not None or wish is None:
+        return hindered or release(view)
     names = [each.name for each in view.behind.versions]
     if twice := next((name for name in names if names.count(name) > 1), None):
         return warn("VersionLabelsDiffer", f"pods of version {twice} say so by different labels: use one of the two")
@@ -38,3 +32,17 @@ def decide(view: View) -> Act:
     if isinstance(server, Act):
         return server
     return begin(view, wish, server) or tidy(view, server) or wait("Serving", f"{server.subset} serves")
+
+
+def obstacle(view: View) -> Act | None:
+    """What is wrong with what was asked for, or who else shifts the service; None if nothing is in the way."""
+    if view.wishes.wish is None:
+        return warn("InvalidAnnotation", "; ".join(map(str, view.wishes.bad)))
+    if not view.selects:
+        return warn("ServiceWithoutSelector", "the Service selects no pods by label: give it a selector")
+    if view.orphan is not None:
+        return reclaim(view, view.orphan.document)
+    if view.others:
+        held = ", ".join(view.others)
+        return warn("AnotherShift", f"{held} shifts this service and is not its own: it goes first")
+    return None

@@ -13,7 +13,7 @@ from meshshift.core.mesh.writers import MANAGER
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from meshshift.core.decision import Creation
+    from meshshift.core.decision import Creation, Removal
     from meshshift.core.enrolment.versions import Behind
     from meshshift.core.enrolment.wish import Wishes
     from meshshift.core.mesh.documents import Patch
@@ -176,7 +176,7 @@ class Act:
     reason: str
     message: str
     again: float = IDLE
-    edits: tuple[Patch | Creation, ...] = ()
+    edits: tuple[Patch | Creation | Removal, ...] = ()
     tell: Tell = Tell.NOBODY
 
 
@@ -190,7 +190,7 @@ def warn(reason: str, message: str) -> Act:
     return Act(reason, message, tell=Tell.WARNING)
 
 
-def write(reason: str, message: str, *edits: Patch | Creation, tell: Tell = Tell.NOBODY) -> Act:
+def write(reason: str, message: str, *edits: Patch | Creation | Removal, tell: Tell = Tell.NOBODY) -> Act:
     """Write, and look again at once."""
     return Act(reason, message, 0.0, edits, tell)
 

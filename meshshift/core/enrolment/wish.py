@@ -17,6 +17,7 @@ class Wish:
     form.  `policy` is the name of a ShiftPolicy; with `plain`, its steps and durations count if its strategy is of the
     same kind.  `stable` names the version that serves, where that cannot be seen.  `hosts` and `gateways` are for a
     VirtualService that is created.  While `paused` nothing new is begun, and what is under way is held.
+    `in_place`: the one Deployment behind the Service gets new pod templates, in place of new Deployments beside it.
     """
 
     fields: Mapping[str, Any]
@@ -26,6 +27,7 @@ class Wish:
     hosts: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     paused: bool = False
+    in_place: bool = False
 
     @property
     def strategy(self) -> str:

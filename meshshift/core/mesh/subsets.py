@@ -125,6 +125,20 @@ def add_subset_patch(
     return _patch(rule, operation("add", pointer("spec", "subsets", "-"), entry))
 
 
+def relabel_patch(rule: Document, subset: str, labels: Mapping[str, str]) -> Patch | None:
+    """The edit that gives the subset other labels, after testing what it had; None if it is not there, or has them.
+
+    Whoever relabels a subset that gets traffic moves the traffic: both label sets have to select ready pods that may
+    have it.
+    """
+    index = _position(rule, subset)
+    if index is None or subset_labels(rule, subset) == dict(labels):
+        return None
+    path = pointer("spec", "subsets", index)
+    test = operation("test", path, _subsets(rule)[index])
+    return _patch(rule, test, operation("add", pointer("spec", "subsets", index, "labels"), dict(labels)))
+
+
 def is_as_added(rule: Document, subset: str, labels: Mapping[str, str], like: str | None = None) -> bool:
     """Does the subset stand there as `add_subset_patch` would write it, with nothing in it from anybody else?"""
     position = _position(rule, subset)
