@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshshift.adapters.kube import (
+    AUTOSCALERS,
     DEPLOYMENTS,
     DESTINATION_RULES,
     EVENTS,
@@ -20,6 +21,7 @@ from meshshift.adapters.kube import (
     KubeClient,
     Resource,
 )
+from meshshift.core.workloads import SCALE
 from meshshift.engine.failures import Conflict, NotFound
 from meshshift.engine.observe import COMMAND_ANNOTATION
 from meshshift.engine.reconcile import FINALIZER
@@ -47,8 +49,16 @@ class KubeCluster:
         return await self.client.get(TRAFFIC_SHIFTS, *key)
 
     async def read(self, ref: ObjectRef) -> Document:
-        """A VirtualService, a DestinationRule or a TrafficShift as it is now."""
+        """A VirtualService, a DestinationRule, a TrafficShift or a Deployment as it is now."""
         return await self.client.get(_RESOURCES[ref.kind], ref.namespace, ref.name)
+
+    async def autoscalers(self, namespace: str) -> list[Document]:
+        """The HorizontalPodAutoscalers of a namespace; a server that has no such kind answers 404."""
+        try:
+            found, _ = await self.client.list(AUTOSCALERS, namespace)
+        except NotFound:
+            return []
+        return found
 
     async def write_status(self, shift: Document, status: Mapping[str, Any]) -> Document:
         """Replace the whole status, so that nothing of an older one is left."""
@@ -82,8 +92,10 @@ class KubeCluster:
         )
 
     async def patch(self, patch: Patch) -> Document:
-        """Apply the operations of a guarded edit."""
+        """Apply the operations of a guarded edit; one of a Scale goes to that subresource of the Deployment."""
         ref = patch.target
+        if ref.kind == SCALE:
+            return await self.client.patch(DEPLOYMENTS, ref.namespace, ref.name, patch.operations, subresource="scale")
         return await self.client.patch(_RESOURCES[ref.kind], ref.namespace, ref.name, patch.operations)
 
     async def create(self, document: Document) -> Document:

@@ -257,7 +257,7 @@ MESH_WRITES = Metric(
     MetricType.COUNTER,
     "Writes to Istio's objects that were tried.",
     (
-        Label("kind", "Kind of the object.", ("VirtualService", "DestinationRule")),
+        Label("kind", "Kind of the object.", ("VirtualService", "DestinationRule", "Scale")),
         Label(
             "result",
             "`ok`: written. `conflict`: somebody else wrote first. `refused`: not allowed or not valid. `failed`: no "

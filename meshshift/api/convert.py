@@ -18,6 +18,7 @@ from meshshift.api.errors import InvalidSpec, SpecError
 from meshshift.api.gates import gate_of
 from meshshift.api.notifications import notification_of
 from meshshift.api.reading import read_notifications, read_spec
+from meshshift.api.scale import scale_of
 from meshshift.api.stickiness import stickiness_of
 from meshshift.api.strategies import DEFAULT_WEIGHTS, CanaryModel, Promotion
 from meshshift.core.checks import DEFAULT_FAILURE_LIMIT, Check, Query
@@ -81,6 +82,7 @@ def spec_from_wire(spec: Mapping[str, Any], *, namespace: str) -> ShiftSpec:
         paused=model.paused,
         group=model.group.name if model.group else None,
         stickiness=stickiness_of(model.stickiness),
+        scale=scale_of(model.scale) if model.scale else None,
     )
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshshift.api.later import later_fields
 from meshshift.api.models import MERGED_FIELDS, POLICY_FIELDS, SpecModel
 from meshshift.api.status import StatusModel
 
@@ -126,7 +125,6 @@ def _structural(node: Schema, definitions: Schema, path: str) -> Schema:
         schema["properties"] = {
             name: _structural(child, definitions, f"{path}.{name}") for name, child in node["properties"].items()
         }
-        _add_later_fields(schema, path)
     elif isinstance(node.get("additionalProperties"), dict) or "patternProperties" in node:
         schema["additionalProperties"] = _structural(_map_values(node), definitions, f"{path}{{}}")
     if "items" in node:
@@ -150,14 +148,6 @@ def _bare(value: Any) -> Any:
         case float() if value.is_integer():
             return int(value)
     return value
-
-
-def _add_later_fields(schema: Schema, path: str) -> None:
-    fields = later_fields(path)
-    schema["properties"] |= {field.name: field.to_schema() for field in fields}
-    if fields:
-        rules = schema.get("x-kubernetes-validations", [])
-        schema["x-kubernetes-validations"] = [*rules, *(field.to_validation() for field in fields)]
 
 
 def _without_defaults(schema: Schema) -> Schema:

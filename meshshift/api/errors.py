@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from meshshift.api.crd import spec_schema
 from meshshift.api.durations import DURATION_PATTERN
 from meshshift.api.durations import HINT as DURATION_HINT
-from meshshift.api.later import NOT_YET, later_fields
 from meshshift.api.percentages import HINT as PERCENT_HINT
 from meshshift.api.percentages import PERCENT_PATTERN
 from meshshift.api.wire import PATTERN_HINTS, RULES_BROKEN
@@ -159,12 +158,7 @@ def _not_allowed(fault: ErrorDetails) -> str:
 
 def _unknown_field(fault: ErrorDetails) -> str:
     *parent, name = fault["loc"]
-    pattern = re.sub(r"\[\d+\]", "[]", path_of(tuple(parent)))
-    for field in later_fields(pattern):
-        if field.name == name:
-            return f"{NOT_YET}; {field.fix}"
-    later = {field.name for field in later_fields(pattern)}
-    known = [each for each in _node(tuple(parent)).get("properties", {}) if each not in later]
+    known = list(_node(tuple(parent)).get("properties", {}))
     close = difflib.get_close_matches(str(name)[:_LONGEST_KEY], known, n=1)
     advice = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
     return f"no such field; remove it ({advice})"

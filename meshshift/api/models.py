@@ -14,6 +14,7 @@ from pydantic import Field, StrictBool
 from meshshift.api.analysis import AnalysisModel
 from meshshift.api.durations import parse_duration
 from meshshift.api.notifications import MAX_NOTIFICATIONS, NotificationModel
+from meshshift.api.scale import ScaleModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.stickiness import StickinessModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.strategies import StrategyModel  # noqa: TC001 -- pydantic reads annotations at run time
 from meshshift.api.wire import (
@@ -187,6 +188,9 @@ class SpecModel(WireModel):
         None,
         description="Keep a user on the version that answered first, by a cookie, while the weights decide for all "
         "others; gone when the run ends.",
+    )
+    scale: ScaleModel | None = Field(
+        None, description="Replica care: let the replicas of both versions follow the weights. Off unless it is given."
     )
     paused: StrictBool = Field(False, description="Hold the shift where it is; it may still roll back.")
     notifications: tuple[NotificationModel, ...] | None = Field(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.api.crd import GROUP, KIND, PRINTER_COLUMNS, VERSION, described_spec_schema, status_schema
 from meshshift.api.durations import DURATION_PATTERN, MAX_DURATION_LENGTH
-from meshshift.api.later import LATER_FIELDS
 from meshshift.api.percentages import PERCENT_PATTERN
 from meshshift.core.template import VARIABLES
 
@@ -80,9 +79,6 @@ def reference_page() -> str:
         "## Rules\n",
         "What the API server holds beyond types and ranges, with the message it gives:\n",
         *_rules(spec),
-        "## Refused for now\n",
-        "These fields belong to later versions. They are refused rather than ignored:\n",
-        *_later(),
         "## status\n",
         *_tables(status_schema(), "status"),
         "## Columns of `kubectl get ts`\n",
@@ -94,14 +90,11 @@ def reference_page() -> str:
 def _tables(schema: Schema, path: str) -> Iterator[str]:
     """One table for the object at `path`, then one for each object below it."""
     required = schema.get("required", [])
-    later = {field.path for field in LATER_FIELDS}
     below: list[tuple[Schema, str]] = []
     if path.count(".") or path.endswith("]"):
         yield f"### {path}\n"
     yield "| Field | Type | Default | Meaning |\n|---|---|---|---|"
     for name, child in schema["properties"].items():
-        if f"{path}.{name}" in later:
-            continue
         yield row(name, child, required=name in required)
         item = child.get("items", child)
         if "properties" in item:
@@ -143,9 +136,8 @@ def _type(schema: Schema) -> str:
 
 
 def _rules(schema: Schema, path: str = "spec") -> Iterator[str]:
-    later = {field.message for field in LATER_FIELDS}
-    messages = [rule["message"] for rule in schema.get("x-kubernetes-validations", ()) if rule["message"] not in later]
-    yield from (f"- `{path}`: {message}." for message in messages)
+    rules = schema.get("x-kubernetes-validations", ())
+    yield from (f"- `{path}`: {rule['message']}." for rule in rules)
     for name, child in schema.get("properties", {}).items():
         if "items" in child:
             yield from _rules(child["items"], f"{path}.{name}[]")
@@ -158,11 +150,6 @@ def _rules(schema: Schema, path: str = "spec") -> Iterator[str]:
 def _variables() -> Iterator[str]:
     yield "| Variable | Stands for |\n|---|---|"
     yield from (f"| `{{{{{name}}}}}` | {meaning} |" for name, meaning in VARIABLES.items())
-    yield ""
-
-
-def _later() -> Iterator[str]:
-    yield from (f"- `{field.path}`: {field.fix}." for field in LATER_FIELDS)
     yield ""
 
 

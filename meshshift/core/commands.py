@@ -124,7 +124,7 @@ def _undo(look: Look, command: Command) -> Decision:
     if not at_percent(look.routes, FULL):
         where = ", ".join(f"{route} gives {spec.canary.name} {float(route.percent):g}%" for route in look.routes)
         return _refuse(look, command, f"the mesh is not as the shift left it ({where}); edit the weights yourself")
-    if seen.endpoints.stable_ready == 0:
+    if seen.endpoints.stable_ready == 0 and (spec.scale is None or run.scaling is None):
         return _refuse(look, command, f"subset {spec.stable.name} has no ready pod; start its pods first")
     message = f"{look.weight_to(0)}: undone by {command.by}"
     turned = run.roll_back("Undone", message, seen.now)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meshshift.core.mesh.documents import ObjectRef, Patch
     from meshshift.core.observation import Command
     from meshshift.core.run import Phase, Run
+    from meshshift.core.workloads import Survey
 
 
 QUIET = frozenset(
@@ -32,6 +33,7 @@ QUIET = frozenset(
         "RoutesSet",
         "Promoting",
         "AskingGate",
+        "ScalingDown",
     }
 )
 """Reasons of the daily course of a shift: shown in the status, not worth a line in its history or an Event."""
@@ -82,6 +84,7 @@ class Decision:
     `phase` is what people are shown (it may be Paused where the run's own phase goes on).
     `edits` are written only after `run` was persisted.  `again`: seconds until the next look is due at the latest.
     `asks`: what a gate has to be asked before anything else can be decided.
+    `surveys`: what has to be read about Deployments before that.
     `stalled`: nothing will move without a person.  `release`: the finalizer may go.
     """
 
@@ -99,3 +102,4 @@ class Decision:
     checks: tuple[CheckFinding, ...] = ()
     command: CommandResult | None = None
     asks: Question | None = None
+    surveys: Survey | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from meshshift.core.telemetry import NoData, Series
+from meshshift.core.telemetry import BadData, NoData, Series, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from meshshift.core.mesh.routes import FoundRoutes
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
-    from meshshift.core.telemetry import BadData, Tick
+    from meshshift.core.workloads import Workloads
 
 Document = dict[str, Any]
 
@@ -99,6 +99,9 @@ class TelemetryFailure:
     message: str
 
 
+Reading = Tick | NoData | BadData | TelemetryFailure
+"""What came of one window of counters."""
+
 Answer = tuple[Series, ...] | NoData | TelemetryFailure
 """What came of one query: its vector, nothing to ask for, or why it could not be asked."""
 
@@ -136,6 +139,7 @@ class Observation:
     `rival` is another TrafficShift (namespace/name) of the same service that goes first.
     `kept_hash` is what `spec_hash` would be with the policy that the run was started with (ADR 10).
     `unspecified` says why no new run can begin: the policy that would say how is missing, or makes no sense.
+    `workloads` are the Deployments of the subsets, None unless the decision without them asked for them.
     """
 
     now: float
@@ -149,7 +153,7 @@ class Observation:
     service_exists: bool
     mesh: MeshView
     endpoints: Endpoints
-    telemetry: Tick | NoData | BadData | TelemetryFailure | None = None
+    telemetry: Reading | None = None
     warm: tuple[Tick, ...] = ()
     answers: Answers | None = None
     reply: Reply | None = None
@@ -158,6 +162,7 @@ class Observation:
     group: tuple[Member, ...] = ()
     kept_hash: str = ""
     unspecified: Problem | None = None
+    workloads: Workloads | None = None
 
     @property
     def deleted(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshshift.core import words
+from meshshift.core.capacity import carried
 from meshshift.core.decision import Creation, Decision, Kind
 from meshshift.core.drift import one_weight, selector
 from meshshift.core.groundwork import unfit
@@ -21,7 +22,8 @@ from meshshift.core.mesh.documents import Problem, Reason, shown
 from meshshift.core.mesh.subsets import add_subset_patch
 from meshshift.core.mesh.weighted_route import at_percent
 from meshshift.core.observation import TelemetryFailure
-from meshshift.core.run import Outcome, Phase, begin
+from meshshift.core.run import Outcome, Phase, Run, begin
+from meshshift.core.scaling import inherited
 from meshshift.core.spec import CreatePolicy, OnDrift, OnInconclusive
 from meshshift.core.steps import FULL, describe
 from meshshift.core.telemetry import BadData, NoData
@@ -42,6 +44,7 @@ def start(look: Look, message: str, reason: str = "Started") -> Decision:
         return Decision(Kind.HOLD, lack.reason, lack.message, phase, before, IDLE, stalled=True)
     evidence = Evidence.begin(analysis.indicators, analysis.judge, at=seen.now)
     run = begin(seen.fresh_id, seen.spec, seen.spec_hash, evidence, seen.now)
+    run = replace(run, scaling=inherited(look.started, seen.spec, seen.now))
     return Decision(Kind.PREPARE, reason, message, Phase.PENDING, run, 0.0)
 
 
@@ -77,7 +80,7 @@ def preparing(look: Look) -> Decision | None:
     """Everything between the start of a run and its first step."""
     if look.run.phase is not Phase.PENDING:
         return None
-    for rule in (_already_there, unfit, _unsticky, _add_subsets, _unready, _unlearned):
+    for rule in (_already_there, unfit, _unsticky, _add_subsets, _too_few, _unready, _unlearned):
         decision = rule(look)
         if decision is not None:
             return decision
@@ -86,6 +89,19 @@ def preparing(look: Look) -> Decision | None:
 
 def _begin(look: Look) -> Decision:
     """The first step, or the weight at which somebody else has left the traffic."""
+    percent, run = one_weight(look), carried(look, _first(look))
+    if isinstance(run, Decision):
+        return run
+    if percent:
+        message = f"{percent}%: {look.canary} has that much already; the run goes on from there"
+        return look.decide(Kind.ADVANCE, "WeightAdopted", message, run=run)
+    first = f"{words.move(0, run.desired)}: the first weight is on faith"
+    message = first if run.desired else f"0%: {describe(run.spec.steps[0])}"
+    return look.decide(Kind.ADVANCE, "FirstStep", message, run=run)
+
+
+def _first(look: Look) -> Run:
+    """The run as it begins: in its first step, or at the weight that is there already."""
     mesh, percent = look.seen.mesh, one_weight(look)
     known = replace(
         look.run,
@@ -93,13 +109,7 @@ def _begin(look: Look) -> Decision:
         canary_labels=selector(mesh.canary_labels or {}),
         baseline_labels=None if mesh.baseline_labels is None else selector(mesh.baseline_labels),
     )
-    if percent:
-        message = f"{percent}%: {look.canary} has that much already; the run goes on from there"
-        return look.decide(Kind.ADVANCE, "WeightAdopted", message, run=known.adopt(percent, look.seen.now))
-    run = known.enter(0, look.seen.now)
-    first = f"{words.move(0, run.desired)}: the first weight is on faith"
-    message = first if run.desired else f"0%: {describe(run.spec.steps[0])}"
-    return look.decide(Kind.ADVANCE, "FirstStep", message, run=run)
+    return known.adopt(percent, look.seen.now) if percent else known.enter(0, look.seen.now)
 
 
 def _already_there(look: Look) -> Decision | None:
@@ -177,6 +187,12 @@ def _add_subset(look: Look, rule: Document, arm: str, subset: Subset, adding: Ru
         text = patch.message if patch else message
         return look.decide(Kind.HOLD, patch.reason if patch else "SubsetNotFound", text, stalled=True)
     return look.decide(Kind.PREPARE, "AddingSubset", message, run=adding, edits=(patch,), again=0.0)
+
+
+def _too_few(look: Look) -> Decision | None:
+    """With replica care the canary's pods are brought up; that goes on while stable is learned from."""
+    found = carried(look, _first(look))
+    return found if isinstance(found, Decision) else None
 
 
 def _unready(look: Look) -> Decision | None:

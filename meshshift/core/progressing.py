@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshshift.core import words
+from meshshift.core.capacity import carried
 from meshshift.core.checking import Standing
 from meshshift.core.control import clearing
 from meshshift.core.decision import Decision, Kind
@@ -98,12 +99,23 @@ def apply_weight(look: Look) -> Decision | None:
             unreadable = telemetry_unreadable(look)
             if unreadable:
                 return unreadable
+        short = _short(look)
+        if short:
+            return short
         message = f"setting {look.canary} to {run.desired}%"
         return look.decide(Kind.APPLY, "SettingWeight", message, edits=edits, again=0.0)
     if not run.applied:
         message = f"{look.canary} is at {run.desired}%"
         return look.decide(Kind.APPLY, "WeightSet", message, run=run.confirm(look.seen.now))
     return None
+
+
+def _short(look: Look) -> Decision | None:
+    """Pods that were ready when the step began may be gone by now: an increase asks for them once more."""
+    if all(route.percent >= look.run.desired for route in look.routes):
+        return None
+    found = carried(look, look.run)
+    return found if isinstance(found, Decision) else None
 
 
 def promoted_by_person(look: Look) -> Decision | None:
@@ -117,7 +129,9 @@ def promoted_by_person(look: Look) -> Decision | None:
     if run.skip is Skip.FULL:
         full = next(i for i, s in enumerate(run.spec.steps) if isinstance(s, SetWeight) and s.percent == FULL)
         step = max(step, full)
-    entered = run.enter(step, seen.now)
+    entered = carried(look, run.enter(step, seen.now))
+    if isinstance(entered, Decision):
+        return entered
     message = f"{words.move(run.desired, entered.desired)}: promoted by a person"
     return look.decide(Kind.PROMOTE, "PromotedByPerson", message, run=entered)
 
@@ -256,7 +270,9 @@ def _is_timed_out(look: Look) -> bool:
 
 
 def _enter_next(look: Look, reason: str, why: str) -> Decision:
-    entered = look.run.enter(look.run.step + 1, look.seen.now)
+    entered = carried(look, look.run.enter(look.run.step + 1, look.seen.now))
+    if isinstance(entered, Decision):
+        return entered
     paused = entered.desired == look.run.desired
     change = look.at_weight if paused else words.move(look.run.desired, entered.desired)
     return look.decide(Kind.ADVANCE, reason, f"{change}: {why}", run=entered)

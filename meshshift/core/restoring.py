@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshshift.core import words
+from meshshift.core.capacity import restored
 from meshshift.core.control import removal
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.look import SOON
@@ -66,6 +67,9 @@ def _weights(look: Look) -> Decision | None:
     if look.seen.mesh.stable_labels is None:
         message = f"cannot go back: subset {stable} is in no DestinationRule; add it and the traffic follows"
         return look.decide(Kind.HOLD, "StableSubsetMissing", message, stalled=True, again=SOON)
+    short = restored(look)
+    if short is not None:
+        return short
     if endpoints.stable_ready == 0 and endpoints.canary_ready > 0:
         message = f"cannot go back: subset {stable} has no ready pod; start its pods and the traffic follows"
         return look.decide(Kind.HOLD, "StableNotReady", message, stalled=True, again=SOON)

@@ -19,6 +19,7 @@ from meshshift.core.drift import subsets_changed, weights_drifted
 from meshshift.core.gates import gate_closed
 from meshshift.core.group import group_behind, group_failed
 from meshshift.core.look import IDLE, SOON, Look
+from meshshift.core.lowering import lowering
 from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
 from meshshift.core.mesh.control import share
 from meshshift.core.mesh.documents import Problem, Reason
@@ -138,7 +139,8 @@ def ended(look: Look) -> Decision | None:
     stalled = run.phase is not Phase.SUCCEEDED
     reason = outcome.reason if outcome else str(run.phase)
     message = outcome.message if outcome else str(run.phase)
-    return Decision(Kind.END, reason, message, run.phase, run, IDLE, edits=_leavings(look), stalled=stalled)
+    record = Decision(Kind.END, reason, message, run.phase, run, IDLE, edits=_leavings(look), stalled=stalled)
+    return lowering(look, record)
 
 
 def _leavings(look: Look) -> tuple[Patch, ...]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from meshshift.core.gate_call import GateState
     from meshshift.core.judge import Evidence
     from meshshift.core.mesh.cohorts import Extras
+    from meshshift.core.scaling import Scaling
     from meshshift.core.spec import ShiftSpec, Step
 
 
@@ -86,6 +87,7 @@ class Run:
     `extras_set` is the step whose header routes and mirrors the mesh was last seen to have.
     `adopts`: a person wants the run to begin at the weight that the mesh says.
     `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first.
+    `scaling` is what it has to remember about replicas, None unless the spec asks for replica care.
     `stable_labels`, `canary_labels` and `baseline_labels` are what the subsets selected when the first weight was set,
     as selector text.
     """
@@ -122,6 +124,7 @@ class Run:
     restart: bool = False
     deficit: Deficit = field(default_factory=Deficit)
     checks: tuple[CheckState, ...] = ()
+    scaling: Scaling | None = None
     ended: float | None = None
 
     @property

@@ -165,6 +165,21 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Whose replicas follow the weights: the Deployments of the two subsets, by name.
+
+    The canary has `least` replicas before it gets any request.  `down_delay` seconds after the end, the version that
+    lost the traffic is scaled down: after a success to `keep` replicas.
+    """
+
+    canary: str
+    stable: str
+    down_delay: float = 600.0
+    least: int = 1
+    keep: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ShiftSpec:
     """One shift of one Service from its stable to its canary subset.
 
@@ -189,6 +204,7 @@ class ShiftSpec:
     group: str | None = None
     stickiness: Stickiness | None = None
     baseline: Subset | None = None
+    scale: Scale | None = None
 
     @property
     def control(self) -> Subset:

@@ -23,6 +23,7 @@ from meshshift.core.gate_call import GateState
 from meshshift.core.judge import Evidence
 from meshshift.core.mesh.documents import member, shown
 from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
+from meshshift.core.scaling import Scaling
 from meshshift.engine.stored_run import hold_together, parsed
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ LONGEST_REASON = 400
 """Characters of what is wrong with a checkpoint, so that the fix behind it is still read."""
 Value = TypeVar("Value")
 _ENUMS = {"phase": Phase, "hold": Hold, "skip": Skip}
-_OBJECTS = {"spec", "evidence", "outcome", "deficit", "checks", "after", "gate"}
+_OBJECTS = {"spec", "evidence", "outcome", "deficit", "checks", "after", "gate", "scaling"}
 
 
 class UnreadableCheckpoint(ValueError):
@@ -61,6 +62,7 @@ def encode(checkpoint: Checkpoint) -> str:
         "deficit": dataclasses.astuple(run.deficit),
         "after": None if run.after is None else record.encode(run.after),
         "gate": None if run.gate is None else record.encode(run.gate),
+        "scaling": None if run.scaling is None else record.encode(run.scaling),
         "checks": [state.to_json() for state in run.checks],
         **{name: value for name, value in fields.items() if value is not None},
     }
@@ -86,6 +88,7 @@ def decode(text: str, namespace: str) -> Checkpoint:
             deficit=Deficit(*state.pop("deficit")),
             after=_read(Aftermath, state.pop("after", None)),
             gate=_read(GateState, state.pop("gate", None)),
+            scaling=_read(Scaling, state.pop("scaling", None)),
             checks=tuple(map(CheckState.from_json, state.pop("checks"))),
             outcome=None if outcome is None else Outcome(*outcome),
             confirmed=state.pop("confirmed", None),

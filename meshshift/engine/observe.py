@@ -18,12 +18,14 @@ from meshshift.core.observation import (
     Endpoints,
     MeshView,
     Observation,
+    Reading,
     TelemetryFailure,
     Timing,
 )
 from meshshift.core.pods import arm_of, ready_since, selector_of
 from meshshift.core.run import Phase
-from meshshift.core.telemetry import Arms, BadData, NoData, Tick, difference
+from meshshift.core.scaling import is_short
+from meshshift.core.telemetry import Arms, NoData, Tick, difference
 from meshshift.core.template import Facts, Unknown, render
 from meshshift.core.ticks import LEAST_WARM_WINDOWS, Window, due_window, warm_windows
 from meshshift.engine.members import members_of
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from meshshift.engine.world import Document, World
 
 COMMAND_ANNOTATION = "meshshift.io/command"
-Reading = Tick | NoData | BadData | TelemetryFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,10 @@ def is_outdated(observation: Observation, subject: Subject, world: World) -> boo
     """
     mesh = _mesh(subject, world)
     service = world.services.get((subject.namespace, subject.effective.service))
-    return _relied_on(mesh, _pods(subject, world, mesh, service).endpoints) != _relied_on(
-        observation.mesh, observation.endpoints
-    )
+    endpoints, before = _pods(subject, world, mesh, service).endpoints, observation.endpoints
+    if is_short(subject.run, endpoints.canary_ready) and not is_short(subject.run, before.canary_ready):
+        return True
+    return _relied_on(mesh, endpoints) != _relied_on(observation.mesh, before)
 
 
 def _relied_on(mesh: MeshView, endpoints: Endpoints) -> tuple[object, ...]:
@@ -177,7 +179,7 @@ async def read(
     interval = run.spec.analysis.judge.interval
     if not run.warmed:
         windows = warm_windows(interval, now, timing.lag)
-        readings = await asyncio.gather(*(_window(service, window, arms, telemetry) for window in windows))
+        readings = await asyncio.gather(*(read_window(service, window, arms, telemetry) for window in windows))
         reading, ticks = _learned(readings)
         if isinstance(reading, NoData) and not ticks:
             reading = NoData(f"{reading.reason}; {await telemetry.silence(service, windows[-1].end)}")
@@ -185,7 +187,7 @@ async def read(
     window = due_window(run.evidence.until, interval, now, timing.lag)
     if window is None or run.phase is Phase.PENDING:
         return None, ()
-    return await _window(service, window, arms, telemetry), ()
+    return await read_window(service, window, arms, telemetry), ()
 
 
 async def ask(
@@ -247,7 +249,8 @@ def _learned(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Tick, .
     return failure or (None if ticks else readings[-1]), ()
 
 
-async def _window(service: ServiceId, window: Window, arms: Arms, telemetry: Telemetry) -> Reading:
+async def read_window(service: ServiceId, window: Window, arms: Arms, telemetry: Telemetry) -> Reading:
+    """What the counters of a service say about a window."""
     before = await telemetry.snapshots((service,), window.start)
     after = before if isinstance(before, QueryError) else await telemetry.snapshots((service,), window.end)
     if isinstance(before, QueryError) or isinstance(after, QueryError):

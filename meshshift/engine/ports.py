@@ -48,7 +48,11 @@ class Cluster(Protocol):
         ...
 
     async def read(self, ref: ObjectRef) -> Document:
-        """A VirtualService, a DestinationRule or a TrafficShift as it is now."""
+        """A VirtualService, a DestinationRule, a TrafficShift or a Deployment as it is now."""
+        ...
+
+    async def autoscalers(self, namespace: str) -> Sequence[Document]:
+        """The HorizontalPodAutoscalers of a namespace; none where the API server has no such kind."""
         ...
 
     async def write_status(self, shift: Document, status: Mapping[str, Any]) -> Document:
@@ -68,7 +72,7 @@ class Cluster(Protocol):
         ...
 
     async def patch(self, patch: Patch) -> Document:
-        """Apply a JSON Patch; Conflict if one of its tests fails."""
+        """Apply a JSON Patch, of a Scale to that subresource of the Deployment; Conflict if one of its tests fails."""
         ...
 
     async def create(self, document: Document) -> Document:

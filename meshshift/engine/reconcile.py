@@ -19,6 +19,7 @@ from meshshift.core.mesh.documents import ObjectRef, Problem, Reason
 from meshshift.core.observation import Command
 from meshshift.core.rules import decide, invalid
 from meshshift.core.run import Phase, Run
+from meshshift.core.workloads import SCALE
 from meshshift.engine.announcing import turn_name, turn_of
 from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
@@ -26,6 +27,7 @@ from meshshift.engine.memory import Memory, ParsedSpec
 from meshshift.engine.observe import COMMAND_ANNOTATION, Subject, is_outdated, observe
 from meshshift.engine.policies import Asked, asked_for, policy_status, problem_of
 from meshshift.engine.report import WARNINGS, report
+from meshshift.engine.survey import survey
 from meshshift.engine.world import Table, key_of
 
 if TYPE_CHECKING:
@@ -131,6 +133,10 @@ class Reconciler:
         if decision.asks is not None and (reply := await self.gates.ask(key, decision.asks)) is not None:
             observation = replace(observation, reply=reply)
             decision = decide(observation)
+        if decision.surveys is not None:
+            workloads = await survey(subject, observation, decision.surveys, self.world, self.cluster, self.telemetry)
+            observation = replace(observation, workloads=workloads)
+            decision = decide(observation)
         return observation, decision, _checkpoint(decision.run, asked, stored), subject
 
     async def _persist(
@@ -202,11 +208,12 @@ class Reconciler:
             document = await (self.cluster.create(edit.document) if creates else self.cluster.patch(edit))  # type: ignore[arg-type, union-attr]
         except ApiFailure as failure:
             self.journal.wrote(kind, _result(failure))
-            if isinstance(failure, Conflict | NotFound):
+            if isinstance(failure, Conflict | NotFound) and kind != SCALE:
                 await self._refresh_object(_ref(edit))
             raise
         self.journal.wrote(kind, "ok")
-        self._table(kind).put(document)
+        if kind != SCALE:
+            self._table(kind).put(document)
 
     def _new_command(self, shift: Document, previous: StatusModel) -> Command | None:
         """The command to carry out now: one that the status does not tell of yet.

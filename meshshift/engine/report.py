@@ -24,6 +24,7 @@ from meshshift.api.status import (
     shorten,
 )
 from meshshift.core.decision import QUIET
+from meshshift.core.lowering import SCALED_DOWN
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.weighted_route import at_percent, is_at, observed_percent
 from meshshift.core.run import Phase
@@ -67,6 +68,9 @@ WARNINGS = frozenset(
     }
 )
 
+_ASIDES = frozenset({SCALED_DOWN, "EditRefused"})
+"""What happens beside a record that stays: it is told once, and the record is not told anew behind it."""
+
 
 def report(
     decision: Decision, observation: Observation | None, previous: StatusModel, *, generation: int, now: float
@@ -107,11 +111,13 @@ def report(
 
 def is_turn(decision: Decision, previous: StatusModel) -> bool:
     """Is this a change of course that history and Events should tell?"""
-    if decision.command is not None:
+    if decision.command is not None or decision.reason == SCALED_DOWN:
         return True
     if decision.reason in QUIET:
         return False
-    last = previous.history[-1] if previous.history else None
+    aside = decision.phase.ended and decision.reason in _ASIDES
+    told = [each for each in previous.history if aside or each.reason not in _ASIDES or not decision.phase.ended]
+    last = told[-1] if told else None
     weight = decision.run.desired if decision.run else None
     return last is None or (last.reason, last.phase, last.weight) != (decision.reason, decision.phase, weight)
 

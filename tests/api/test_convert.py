@@ -19,6 +19,7 @@ from meshshift.core.spec import (
     OnFailure,
     OnInconclusive,
     Pause,
+    Scale,
     SetWeight,
     ShiftSpec,
     Strategy,
@@ -92,6 +93,7 @@ def test_everything_that_can_be_written_arrives() -> None:
         on_failure=OnFailure.PAUSE,
         on_delete=OnDelete.LEAVE,
         paused=True,
+        scale=Scale("reviews-v2", "reviews-v1", down_delay=1800, least=2, keep=1),
     )
 
 

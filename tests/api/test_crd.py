@@ -7,14 +7,11 @@ import jsonschema
 import pytest
 import yaml
 
-from meshshift.api.convert import InvalidSpec, spec_from_wire
 from meshshift.api.crd import PRINTER_COLUMNS, custom_resource_definition, spec_schema, trafficshift_schema
 from meshshift.api.generate import crd_yaml
-from meshshift.api.later import LATER_FIELDS
 from meshshift.api.status import ConditionStatus, EvidenceStatus, StatusModel, StepStatus, WeightsStatus
 from meshshift.core.run import Phase
-from tests.api.samples import minimal
-from tests.api.server import broken_rules, with_defaults
+from tests.api.server import broken_rules
 from tests.api.structural import problems
 
 
@@ -55,27 +52,6 @@ def test_rules_use_nothing_that_only_some_interpreters_have() -> None:
     text = crd_yaml()
     assert "isSorted(" not in text
     assert ".sum(" not in text
-
-
-@pytest.mark.parametrize("field", LATER_FIELDS, ids=lambda field: field.path)
-def test_a_field_of_later_work_is_refused_by_both_sides(field: Any) -> None:
-    value = {"object": {"some": "thing"}, "array": [{"some": "thing"}], "string": "Pause", "integer": 3}[field.type]
-    spec = _with(minimal(), field.parent.split(".")[1:], field.name, value)
-    assert field.message in broken_rules(with_defaults(spec, spec_schema()), spec_schema())
-    with pytest.raises(InvalidSpec) as caught:
-        spec_from_wire(spec, namespace="bookinfo")
-    assert any(error.field.endswith(field.name) and field.fix in error.message for error in caught.value.errors)
-
-
-def _with(spec: dict[str, Any], parents: list[str], name: str, value: Any) -> dict[str, Any]:
-    node: Any = spec
-    for parent in parents:
-        node = node.setdefault(parent.removesuffix("[]"), [{"name": "a"}] if parent.endswith("[]") else {})
-        node = node[0] if isinstance(node, list) else node
-    node[name] = value
-    if "steps" in parents[-1:]:
-        node.pop("name", None)
-    return spec
 
 
 def test_names_and_columns_are_the_designs() -> None:

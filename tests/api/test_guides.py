@@ -16,7 +16,7 @@ from tests.api.server import refusals
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "how-to").glob("*.md")))
-PARTS = {"strategy", "analysis", "onDrift", "group", "notifications", "stickiness"}
+PARTS = {"strategy", "analysis", "onDrift", "group", "notifications", "stickiness", "scale"}
 
 
 def examples() -> list[Any]:

@@ -125,13 +125,6 @@ async def test_a_misspelt_field_is_refused_by_strict_validation(cluster: Cluster
     assert 'unknown field "spec.analyses"' in text
 
 
-async def test_a_field_of_a_later_version_is_refused_with_what_to_write_in_its_place(cluster: Cluster) -> None:
-    document = yaml.safe_dump(shift("reviews", minimal(baseline={"subset": "v1-baseline"})))
-    code, text = await cluster.kubectl("apply", "-f", "-", stdin=document)
-    assert code != 0
-    assert "spec.baseline is not supported by this version of meshshift; remove it, the stable subset is" in text
-
-
 async def test_every_valid_sample_is_accepted(cluster: Cluster) -> None:
     for path in sample_files(VALID):
         answer = await cluster.dry_run(load(path))

@@ -20,7 +20,7 @@ from meshshift.operator.watches import Feed
 from meshshift.operator.workers import Workers
 from tests.engine.faults_schedule import CALLS, PROMETHEUS, RESOURCES, Schedule, Span
 from tests.engine.faults_streams import Stream
-from tests.engine.history import CANARY, History, Sight, Write, percent
+from tests.engine.history import CANARY, STABLE, History, Sight, Write, percent
 from tests.engine.invariants import subsets
 from tests.engine.simulation import NAMESPACE, RUNNER, Document, Killed, Simulation, shift
 from tests.engine.stories import Act
@@ -101,6 +101,9 @@ class Disturbed(Simulation):
         if document["kind"] == "Event":
             self.history.events.append((document["firstTimestamp"], document["reason"], document["message"]))
             return
+        if document["kind"] not in self.streams:
+            self._look()
+            return
         stream = self.streams[document["kind"]]
         late = self._trouble(self.schedule.watches[document["kind"]], {"late"})
         stream.told(self.now, late.strength if late else 0.0, event, document)
@@ -132,6 +135,7 @@ class Disturbed(Simulation):
         for _ in range(round(seconds)):
             self.now += 1.0
             self.traffic.flow(self.now, 1.0, self.shares())
+            self.controller(self.mesh, self.now)
             while self.script and self.elapsed >= self.script[0][0]:
                 self.script.pop(0)[1](self)
             self._deliver()
@@ -187,7 +191,12 @@ class Disturbed(Simulation):
         ]
         rule = self.mesh.peek("DestinationRule", "reviews")
         mesh_percent = percent(self.mesh.peek("VirtualService", "reviews"))
-        sight = Sight(self.now, mesh_percent, CANARY in subsets(rule), sum(ready))
+        replicas = {
+            version: int(each["spec"]["replicas"])
+            for version in (STABLE, CANARY)
+            if (each := self.mesh.peek("Deployment", f"reviews-{version}"))
+        }
+        sight = Sight(self.now, mesh_percent, CANARY in subsets(rule), sum(ready), replicas)
         self.history.sights.append(sight)
 
     def _note_caches(self) -> None:
@@ -209,18 +218,18 @@ class Disturbed(Simulation):
     # Calls to the API.
 
     def _moment(self, call: str, number: int, moment: str) -> None:
-        kind = {"patch": call.split()[-1], "create": call.split()[-1], "read": call.split()[-1]}.get(call.split()[0])
-        kind = kind or "TrafficShift"
+        verb, kind, name = (*call.split(), "", "")[:3]
+        kind, name = kind if verb in {"patch", "create", "read"} else "TrafficShift", name or "reviews"
         if moment == "before":
             self._fault(call, moment)
-            self.before = self.mesh.peek(kind, "reviews")
+            self.before = self.mesh.peek(kind, name)
             return
-        if call != "event" and not call.startswith("read"):
-            self._write_down(call, kind)
+        if call not in {"event", "autoscalers"} and verb != "read":
+            self._write_down(call, kind, name)
         self._fault(call, moment)
 
-    def _write_down(self, call: str, kind: str) -> None:
-        after = self.mesh.peek(kind, "reviews")
+    def _write_down(self, call: str, kind: str, name: str) -> None:
+        after = self.mesh.peek(kind, name)
         stored = self.mesh.peek("TrafficShift", "reviews")
         if call != "status":
             # Traffic is moved on a look of its own, a status tells what was seen when the pass began.

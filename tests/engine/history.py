@@ -23,13 +23,15 @@ class Sight:
     """The world at the unix time `at`.
 
     `percent` is the canary's part of the pair's traffic, None without a route.  `subset`: is the canary's in the
-    DestinationRule?  `ready` counts the canary's ready pods.
+    DestinationRule?  `ready` counts the canary's ready pods.  `replicas` are those that each version's Deployment is
+    asked for, of versions that have one.
     """
 
     at: float
     percent: float | None
     subset: bool
     ready: int
+    replicas: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from math import ceil
 
 from meshshift.core.mesh.cohorts import is_inserted
 from meshshift.core.mesh.documents import Target
@@ -242,6 +243,8 @@ def _foreign(document: Document) -> Document:
     if document["kind"] == "TrafficShift":
         metadata["finalizers"] = [each for each in metadata.get("finalizers", []) if each != FINALIZER]
         metadata["annotations"] = {k: v for k, v in metadata.get("annotations", {}).items() if k != COMMAND}
+    if document["kind"] == "Deployment":
+        rest["spec"] = {**document["spec"], "replicas": 0}
     if document["kind"] == "VirtualService":
         *others, ours = document["spec"]["http"]
         left = [
@@ -296,6 +299,49 @@ def every_turn_is_told_as_an_event(history: History) -> list[str]:
     ]
 
 
+def _scaled(history: History) -> Iterator[tuple[Write, str, int, int]]:
+    """Our writes of a Deployment's replicas: its version, and the numbers before and after."""
+    for write in history.writes:
+        if write.call.startswith("patch Deployment"):
+            version = write.after["metadata"]["name"].rpartition("-")[2]
+            yield write, version, int(write.before["spec"]["replicas"]), int(write.after["spec"]["replicas"])
+
+
+def no_weight_beyond_what_ready_replicas_carry(history: History) -> list[str]:
+    """With replica care the canary has its share of stable's replicas ready before it gets the weight."""
+    found = []
+    for write, before, after in _raises(history):
+        run = run_of(write.shift)
+        if run is None or run.spec.scale is None or not run.desired:
+            continue
+        sights = list(history.seen(write.as_of["Pod"], write.at))
+        full = min(sight.replicas.get(STABLE, 0) for sight in sights)
+        least = max(run.spec.scale.least, ceil(after * full / 100))
+        if not any(sight.ready >= least for sight in sights):
+            found.append(f"{write.at}: {before}% became {after}% with fewer than {least} of {full} replicas ready")
+    return found
+
+
+UNUSED = 30.0
+"""Seconds for which a version had no weight before it may go: the controller asks for more, of a clock that is off."""
+
+
+def no_version_is_scaled_down_while_it_is_used(history: History) -> list[str]:
+    """A Deployment goes down only after the run has ended, and after a time in which nothing was sent to it."""
+    found = []
+    for write, version, before, after in _scaled(history):
+        if after >= before:
+            continue
+        run = run_of(write.shift)
+        if run is None or not run.phase.ended:
+            found.append(f"{write.at}: {version} went from {before} to {after} while the run is {run and run.phase}")
+        share = 0.0 if version == CANARY else 100.0
+        until = min(write.as_of["VirtualService"], write.at)
+        if any(sight.percent != share for sight in history.seen(write.at - UNUSED, until)):
+            found.append(f"{write.at}: {version} went from {before} to {after} although it was sent to")
+    return found
+
+
 Invariant = Callable[[History], list[str]]
 INVARIANTS: tuple[Invariant, ...] = (
     weights_of_the_pair_keep_their_share,
@@ -306,6 +352,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     no_weight_reaches_a_subset_that_is_missing,
     no_weight_reaches_a_subset_that_is_unsettled,
     no_weight_reaches_a_subset_without_ready_pods,
+    no_weight_beyond_what_ready_replicas_carry,
+    no_version_is_scaled_down_while_it_is_used,
     no_write_lands_on_what_was_not_seen,
     a_run_keeps_what_it_was_started_with,
     weights_of_others_are_not_written_over,

@@ -211,7 +211,16 @@ class Mesh:
         return self._patched("command", "TrafficShift", shift["metadata"]["name"], operations)
 
     async def patch(self, patch: Patch) -> Document:
-        return self._patched(f"patch {patch.target.kind}", patch.target.kind, patch.target.name, patch.operations)
+        kind, name = patch.target.kind, patch.target.name
+        if kind == "Scale":
+            return self._patched(f"patch Deployment {name}", "Deployment", name, patch.operations)
+        return self._patched(f"patch {kind}", kind, name, patch.operations)
+
+    async def autoscalers(self, namespace: str) -> list[Document]:
+        self.moment("autoscalers", "before")
+        found = [copied(each) for (kind, _, _), each in self.objects.items() if kind == "HorizontalPodAutoscaler"]
+        self.moment("autoscalers", "after")
+        return found
 
     async def create(self, document: Document) -> Document:
         self.moment(f"create {document['kind']}", "before")
@@ -313,6 +322,7 @@ class Simulation:
         self.answer: Callable[[Simulation, float], tuple[Series, ...] | QueryError] = lambda simulation, at: ()
         self.asked: list[tuple[str, float]] = []
         self.gates = Gates(self.mesh)
+        self.controller: Callable[[Mesh, float], None] = lambda mesh, now: None
         self.watches = True
         self.checks: list[Callable[[Simulation], None]] = []
         self.restart()
@@ -343,7 +353,8 @@ class Simulation:
             "Deployment": self.world.deployments,
         }
         for (kind, _, _), document in self.mesh.objects.items():
-            tables[kind].put(copied(document))
+            if kind in tables:
+                tables[kind].put(copied(document))
         for kind, table in tables.items():
             for key, document in list(table.objects.items()):
                 if (kind, *key) not in self.mesh.objects:
@@ -398,6 +409,7 @@ class Simulation:
     def _second(self) -> None:
         self.now += 1.0
         self.traffic.flow(self.now, 1.0, self.shares())
+        self.controller(self.mesh, self.now)
         if self.watches:
             self.sync()
         if self.now >= self.due:
@@ -487,13 +499,13 @@ def shift(**spec: Any) -> Document:
     }
 
 
-def pod(version: str, *, ready: bool = True) -> Document:
-    """A pod of reviews."""
+def pod(version: str, *, ready: bool = True, number: int = 0, since: float | None = None) -> Document:
+    """A pod of reviews; `since` is when it became ready, long ago if None."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": f"reviews-{version}-0",
+            "name": f"reviews-{version}-{number}",
             "labels": {"app": "reviews", "version": version, "pod-template-hash": "abc"},
             "ownerReferences": [{"kind": "ReplicaSet", "name": f"reviews-{version}-abc", "controller": True}],
         },
@@ -503,7 +515,7 @@ def pod(version: str, *, ready: bool = True) -> Document:
                 {
                     "type": "Ready",
                     "status": "True" if ready else "False",
-                    "lastTransitionTime": "2023-11-14T22:13:20Z",
+                    "lastTransitionTime": "2023-11-14T22:13:20Z" if since is None else rfc3339(since),
                 }
             ],
         },

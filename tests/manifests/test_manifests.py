@@ -39,6 +39,7 @@ CLUSTER = _rights("ClusterRole", "meshshift")
 LEADER = _rights("Role", "meshshift-leader")
 NOTIFICATIONS = _rights("Role", "meshshift-notifications", "components/notifications/role.yaml")
 IN_PLACE = _rights("ClusterRole", "meshshift-in-place", "components/in-place/role.yaml")
+SCALE = _rights("ClusterRole", "meshshift-scale", "components/scale/role.yaml")
 WATCHED = [kube.TRAFFIC_SHIFTS, kube.VIRTUAL_SERVICES, kube.DESTINATION_RULES, kube.SERVICES, kube.PODS]
 
 
@@ -75,7 +76,7 @@ def test_the_lease_may_be_kept() -> None:
 
 def test_every_resource_that_the_code_uses_is_granted() -> None:
     """A resource constant that adapters, engine or operator use must be in a role."""
-    granted = {(group, resource) for group, resource, _ in CLUSTER | LEADER | NOTIFICATIONS | IN_PLACE}
+    granted = {(group, resource) for group, resource, _ in CLUSTER | LEADER | NOTIFICATIONS | IN_PLACE | SCALE}
     constants = {name: each for name, each in vars(kube).items() if isinstance(each, kube.Resource)}
     sources = [path for room in ("adapters", "engine", "operator") for path in (ROOT / "meshshift" / room).glob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "kube.py")
@@ -85,7 +86,7 @@ def test_every_resource_that_the_code_uses_is_granted() -> None:
 
 
 def test_nothing_may_be_deleted_and_nothing_is_a_wildcard() -> None:
-    everything = {part for right in CLUSTER | LEADER for part in right}
+    everything = {part for right in CLUSTER | LEADER | SCALE for part in right}
     assert not everything & {"*", "delete", "deletecollection", "impersonate", "escalate", "bind", "secrets"}
 
 
@@ -100,6 +101,14 @@ def test_deployments_are_touched_only_where_the_component_is_asked_for() -> None
     verbs = ("get", "list", "watch", "patch", "create", "delete")
     assert {("apps", "deployments", verb) for verb in verbs} == IN_PLACE
     assert not any(resource == "deployments" for _, resource, _ in CLUSTER)
+
+
+def test_of_deployments_nothing_but_the_scale_may_be_written() -> None:
+    assert {
+        ("apps", "deployments", "get"),
+        ("apps", "deployments/scale", "patch"),
+        ("autoscaling", "horizontalpodautoscalers", "list"),
+    } == SCALE
 
 
 def test_one_namespaces_role_grants_what_the_cluster_role_grants_in_a_namespace() -> None:
@@ -188,7 +197,7 @@ def test_kustomize_builds_it_for_one_namespace_and_with_monitoring(tmp_path: Pat
     shutil.copytree(MANIFESTS, tmp_path / "manifests")
     overlay = tmp_path / "overlay"
     overlay.mkdir()
-    components = [f"../manifests/components/{name}" for name in ("in-place", "monitoring", "namespaced")]
+    components = [f"../manifests/components/{name}" for name in ("in-place", "monitoring", "namespaced", "scale")]
     text = yaml.safe_dump({"resources": ["../manifests"], "components": components})
     (overlay / "kustomization.yaml").write_text(text, encoding="utf-8")
     built = _kustomize(overlay)
