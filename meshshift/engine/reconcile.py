@@ -208,7 +208,7 @@ class Reconciler:
             document = await (self.cluster.create(edit.document) if creates else self.cluster.patch(edit))  # type: ignore[arg-type, union-attr]
         except ApiFailure as failure:
             self.journal.wrote(kind, _result(failure))
-            if isinstance(failure, Conflict | NotFound) and kind != SCALE:
+            if isinstance(failure, Conflict | NotFound):
                 await self._refresh_object(_ref(edit))
             raise
         self.journal.wrote(kind, "ok")
@@ -265,6 +265,8 @@ class Reconciler:
                 self.world.shifts.drop(shift)
 
     async def _refresh_object(self, ref: ObjectRef) -> None:
+        if ref.kind == DEPLOYMENT:
+            return
         table = self._table(ref.kind)
         try:
             table.put(await self.cluster.read(ref))

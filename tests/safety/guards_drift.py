@@ -152,7 +152,7 @@ OTHERS = (
         "undo-stable-pods",
         "undo is refused while stable has no ready pod.",
         COMMANDS,
-        "    if seen.endpoints.stable_ready == 0:\n",
+        "    if seen.endpoints.stable_ready == 0 and (spec.scale is None or run.scaling is None):\n",
         "    if False:\n",
         _UNDO,
     ),

@@ -127,8 +127,8 @@ STICKY = (
         "sticky-refused-first",
         "Routes that cannot be sticky are told of before anything is written.",
         "meshshift/core/preparing.py",
-        "(_already_there, unfit, _unsticky, _add_subsets, _unready, _unlearned)",
-        "(_already_there, unfit, _add_subsets, _unready, _unlearned)",
+        "(_already_there, unfit, _unsticky, _add_subsets, _too_few, _unready, _unlearned)",
+        "(_already_there, unfit, _add_subsets, _too_few, _unready, _unlearned)",
         at(
             "engine/test_bad_input.py",
             "it_is_told_in_full_and_the_mesh_is_untouched[sticky-third-destination]",

@@ -224,7 +224,7 @@ ANSWERS = (
         "learned-first",
         "Stable's own rate is known before the first weight.",
         "meshshift/core/preparing.py",
-        "    for rule in (_already_there, unfit, _unsticky, _add_subsets, _unready, _unlearned):\n",
+        "    for rule in (_already_there, unfit, _unsticky, _add_subsets, _too_few, _unready, _unlearned):\n",
         "    for rule in (_already_there, unfit, _unsticky, _add_subsets, _unready):\n",
         course("a_service_that_has_just_begun_is_learned_from_first"),
     ),
