@@ -265,7 +265,7 @@ class Reconciler:
                 self.world.shifts.drop(shift)
 
     async def _refresh_object(self, ref: ObjectRef) -> None:
-        if ref.kind == DEPLOYMENT:
+        if ref.kind == SCALE:
             return
         table = self._table(ref.kind)
         try:
