@@ -144,6 +144,7 @@ THE LAB STAYS UP until Ctrl-C.
   gateway      {lab.gateway_url}   (Host: {NAME}.{NAMESPACE}.svc.cluster.local)
   Prometheus   {lab.prometheus_url}
   controller   http://127.0.0.1:{port}/metrics   log: {lab.directory / "controller.log"}
+  a gate       {lab.receiver.url}/gate?waits=3   (says wait three times, then yes)
 
   export KUBECONFIG={lab.kubeconfig_path}
   kubectl get trafficshifts,virtualservices,pods -n {NAMESPACE}

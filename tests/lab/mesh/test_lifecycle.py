@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,6 +244,24 @@ async def test_a_shared_outage_hits_every_version(lab: Lab) -> None:
     await lab.load.answers(50)
     rows = list(lab.load.responses)[first:]
     assert {(row.version, row.status) for row in rows} == {("v1", 500), ("v2", 500)}
+
+
+async def test_several_services_share_the_load_and_fail_each_for_itself(tmp_path: Path) -> None:
+    async with running_lab(tmp_path, others=("ratings", "details")) as lab:
+        await lab.deploy("v2", service="ratings")
+        await lab.wait_ready("ratings-v2")
+        assert await lab.chaos("v1", service="ratings", error_rate=1) == 2
+        await lab.load.answers(50)
+        seen = len(lab.load.responses)
+        await lab.load.answers(300)
+        rows = list(lab.load.responses)[seen:]
+        by_service = Counter(row.host.partition(".")[0] for row in rows)
+        assert set(by_service) == {"reviews", "ratings", "details"}
+        assert min(by_service.values()) > 50
+        assert {row.host.partition(".")[0] for row in rows if row.status == 500} == {"ratings"}
+        assert {row.status for row in rows if row.host.startswith("ratings")} == {500}
+        assert await lab.served("v1", "details") >= by_service["details"]
+        assert await lab.served("v2", "ratings") == 0
 
 
 async def test_another_api_server_can_be_given(tmp_path: Path) -> None:
