@@ -47,13 +47,13 @@ async def slow_version() -> AsyncIterator[Lab]:
 
 
 async def test_five_percent_errors_are_rolled_back_within_three_ticks() -> None:
-    """At 200 requests/s and 10 % weight three ticks of 15 s are 900 requests of the canary."""
-    async with mesh(v2_errors=0.05) as lab:
-        await lab.apply(at_ten("15s"))
+    """At 600 requests/s and 10 % weight three ticks of 5 s are 900 requests of the canary."""
+    async with mesh(v2_errors=0.05, rate=600.0) as lab:
+        await lab.apply(at_ten("5s"))
         status = await until(lab, in_phase("RolledBack"))
         assert status["reason"] == "RegressionProven"
         judged = evidence(status, "success-rate")["canaryRequests"]
-        assert judged < 3 * 15 * RATE * 0.1 * 1.15
+        assert judged < 3 * 5 * 600 * 0.1 * 1.15
 
 
 async def test_a_version_twice_as_slow_is_rolled_back_by_latency() -> None:
@@ -80,11 +80,10 @@ async def test_a_shared_outage_is_not_the_canarys_fault() -> None:
     async with mesh() as lab:
         await lab.apply(at_ten())
         await until(lab, at_weight(10))
-        await lab.chaos(None, error_rate=0.3, for_seconds=20)
+        await lab.chaos(None, error_rate=0.3, for_seconds=12)
         seen = len(lab.load.responses)
-        await lab.load.answers(int(RATE * 40))
-        assert sum(response.status == 500 for response in list(lab.load.responses)[-int(RATE * 40) :]) > RATE * 3
-        assert len(lab.load.responses) >= seen or seen > 0
+        await lab.load.answers(int(RATE * 24))
+        assert sum(response.status == 500 for response in list(lab.load.responses)[seen:]) > RATE * 2
         status = await status_of(lab)
         assert status["phase"] == "Progressing", status["message"]
         assert status["weights"]["observed"] == 10

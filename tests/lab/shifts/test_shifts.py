@@ -45,7 +45,7 @@ async def test_a_bad_version_is_rolled_back() -> None:
 async def test_abort_mid_shift() -> None:
     async with mesh() as lab:
         await lab.apply(shift())
-        await until(lab, at_weight(25))
+        await until(lab, at_weight(5))
         await command(lab, "abort")
         status = await until(lab, in_phase("RolledBack"))
         assert status["reason"] == "Aborted"
@@ -55,7 +55,7 @@ async def test_abort_mid_shift() -> None:
 async def test_deletion_mid_shift_restores_traffic_before_the_object_goes() -> None:
     async with mesh() as lab:
         await lab.apply(shift())
-        await until(lab, at_weight(25))
+        await until(lab, at_weight(5))
         await lab.client.delete(TRAFFIC_SHIFTS, NAMESPACE, NAME)
         await until(lab, lambda status: not status)
         await lab.settled()
@@ -87,10 +87,12 @@ async def test_a_subset_is_added_before_it_gets_weight_and_goes_after() -> None:
 async def test_kill_minus_nine_mid_shift_goes_on_where_it_was() -> None:
     async with mesh() as lab:
         await lab.apply(shift())
-        await until(lab, at_weight(25))
+        await until(lab, at_weight(5))
         run = (await status_of(lab))["runId"]
         await lab.stop_controller(kill=True)
         await lab.start_controller(**CONTROLLER)
+        assert (await until(lab, at_weight(25)))["runId"] == run
+        await command(lab, "promote-full")
         status = await until(lab, in_phase("Succeeded", "RolledBack", "Failed"))
         assert (status["phase"], status["runId"]) == ("Succeeded", run)
         await assert_nothing_broke(lab)
@@ -114,5 +116,5 @@ async def test_a_prometheus_that_is_gone_holds_the_shift() -> None:
         assert status["phase"] == "Progressing"
         assert status["weights"]["observed"] == 5
         await lab.prometheus.start()
-        await until(lab, in_phase("Succeeded"))
+        await until(lab, at_weight(25))
         await assert_nothing_broke(lab)

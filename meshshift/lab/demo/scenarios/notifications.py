@@ -11,8 +11,8 @@ SCENARIO = Scenario(
     (
         Act(
             stable="v1",
-            canary=Version("v2", "10% of its answers are errors", error_rate=0.1),
-            promise="v2 answers 10% of its requests with an error: a receiver outside is told how it comes and goes",
+            canary=Version("v2", "20% of its answers are errors", error_rate=0.2),
+            promise="v2 answers 20% of its requests with an error: a receiver outside is told how it comes and goes",
             expected=Expectation(
                 Phase.ROLLED_BACK,
                 "RegressionProven",
