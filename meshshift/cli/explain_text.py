@@ -74,10 +74,18 @@ def settings(spec: ShiftSpec) -> list[str]:
         ("interval", f"{format_duration(judge.interval)}; warm-up {format_duration(analysis.warmup)}"),
         ("stepTimeout", f"{format_duration(analysis.step_timeout)}, then {analysis.on_inconclusive}"),
         ("onFailure", str(spec.on_failure)),
+        *_stickiness(spec),
         *_indicators(spec),
     ]
     lines = [wrapped(text, f"  {name:<{_NAMES}} ", " " * (_NAMES + 3)) for name, text in rows]
     return ["Settings of this run", *(line for row in lines for line in row)]
+
+
+def _stickiness(spec: ShiftSpec) -> list[tuple[str, str]]:
+    if spec.stickiness is None:
+        return []
+    kept = f"cookie {spec.stickiness.cookie}, kept for {format_duration(spec.stickiness.max_age)}"
+    return [("stickiness", f"{kept}; users stay where they are, so the canary's share lags behind its weight")]
 
 
 def _promises(judge: JudgeSettings) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from meshshift.cli.explain_text import as_json, render
 from meshshift.cli.layout import WIDTH
 from meshshift.cli.main import main
 from meshshift.engine.explanation import explain
-from tests.cli.saved import CASES, GOLDENS, document, held_without_telemetry, progressing, rolled_back
+from tests.cli.saved import CASES, GOLDENS, begun, document, held_without_telemetry, progressing, rolled_back
 
 
 def invoke(*arguments: str, stdin: str | None = None, **environment: str) -> Result:
@@ -61,6 +61,13 @@ def test_a_saved_shift_is_explained_without_a_cluster(tmp_path: Path) -> None:
 def test_standard_input_and_lists_of_objects_are_read(tmp_path: Path) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": [{"kind": "Service"}, document(progressing())]}
     assert invoke("-f", "-", stdin=yaml.safe_dump(listed)).output.startswith("bookinfo/reviews: reviews from v1 to v2")
+
+
+def test_stickiness_is_among_the_settings_with_what_it_does_to_the_share() -> None:
+    simulation = begun(stickiness={"cookie": "reviews-version"})
+    simulation.run(20)
+    shown = " ".join(render(explain(document(simulation))).split())
+    assert "stickiness cookie reviews-version, kept for 24h; users stay where they are" in shown
 
 
 def test_a_spec_edited_since_is_said() -> None:

@@ -219,3 +219,23 @@ def test_weights_and_cookies_written_together_are_what_each_would_be_alone(docum
     together = edited(document, STICKY, percent)
     assert edited(together, NOTHING) == edited(document, NOTHING, percent)
     assert edited(edited(document, NOTHING, percent), STICKY) == together
+
+
+def test_every_route_and_every_virtual_service_is_written_once() -> None:
+    api = {"name": "api", "match": [{"uri": {"prefix": "/api"}}], "route": deepcopy(PAIR)}
+    shop = virtual_service(api, {"name": "rest", "route": PAIR}, name="shop")
+    routes = find_routes([shop, virtual_service({"name": "default", "route": PAIR})], TARGET)
+    assert not isinstance(routes, Problem)
+    patches = extra_patches(routes.routes, routes.inserted, STICKY, TARGET)
+    assert not isinstance(patches, Problem)
+    assert sorted(patch.target.name for patch in patches) == ["reviews", "shop"]
+    sticky = applied(shop, tuple(patch for patch in patches if patch.target.name == "shop"))
+    assert [each["name"].removeprefix("meshshift/bookinfo/reviews/") for each in http(sticky)] == [
+        "sticky/stable/1",
+        "sticky/canary/1",
+        "api",
+        "sticky/stable/2",
+        "sticky/canary/2",
+        "rest",
+    ]
+    assert edited(sticky, NOTHING) == shop
