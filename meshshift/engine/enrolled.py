@@ -62,7 +62,8 @@ class Enrolled:
         namespace, name = key
         target = Target(name, namespace, "", "", world.cluster_domain)
         selector = selector_of(service)
-        shifts = [each for each in world.shifts.of(target.host) if not each["metadata"].get("deletionTimestamp")]
+        listed = world.shifts.of(target.host)
+        shifts = [each for each in listed if not each["metadata"].get("deletionTimestamp")]
         own = next((each for each in shifts if is_owned_by(each, service)), None)
         orphan = next((each for each in shifts if own is None and key_of(each) == key and _was_own(each)), None)
         others = [each for each in shifts if each is not own and each is not orphan and not _is_over(each)]
@@ -81,6 +82,7 @@ class Enrolled:
             orphan=self._own(orphan),
             others=tuple("TrafficShift " + "/".join(key_of(each)) for each in others),
             taken=own is None and key in world.shifts.objects,
+            leaving=len(shifts) < len(listed),
             known=known,
             digest=digest,
             owned=tuple(owned_by(service, world)),

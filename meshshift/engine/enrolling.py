@@ -39,6 +39,8 @@ REFUSED_AGAIN = 30.0
 TELL_AGAIN = 15.0
 """Seconds until an Event that could not be written is tried again, at the latest."""
 
+_QUIET = "nothing to tell"
+
 
 class Listener(Protocol):
     """Who is told what is done for services: the log.  Nothing here may wait or raise."""
@@ -166,19 +168,19 @@ class Enroller:
     async def _tell(self, service: Document, act: Act, now: float) -> bool:
         """One Event for each thing that is worth one; the same words again are the same Event.
 
-        An Event that could not be written holds nothing up: False then, and the next pass tries again.
+        What was said before is a part of its identity, so that what comes back is told again.  An Event that could not
+        be written holds nothing up: False then, and the next pass tries again.
         """
         key, said = key_of(service), f"{act.reason}: {act.message}"
-        if act.tell is Tell.NOBODY:
-            if not act.edits:
-                self._told.pop(key, None)
+        before = self._told.get(key, "")
+        if act.tell is Tell.NOBODY or before == said:
+            self._told[key] = said if act.tell else _QUIET
             return True
-        if self._told.get(key) == said:
-            return True
+        identity = (service["metadata"].get("uid", ""), said, rfc3339(now) if act.edits else before)
         try:
             await self.cluster.emit(
                 service,
-                name=_event_name(key, str(service["metadata"].get("uid", "")), said),
+                name=_event_name(key, identity),
                 warning=act.tell is Tell.WARNING,
                 reason=act.reason,
                 message=act.message[:1024],
@@ -190,5 +192,5 @@ class Enroller:
         return True
 
 
-def _event_name(key: Key, uid: str, said: str) -> str:
-    return f"{key[1][:200]}.{hashlib.sha256(f'{uid}/{said}'.encode()).hexdigest()[:16]}"
+def _event_name(key: Key, identity: tuple[str, ...]) -> str:
+    return f"{key[1][:200]}.{hashlib.sha256('/'.join(identity).encode()).hexdigest()[:16]}"

@@ -188,6 +188,12 @@ def test_bad_values_are_told_once_with_value_and_allowed_ones_and_again_when_the
     simulation.run(60)
     assert len(events(simulation)) == 2
     assert "write canary, red-black, rolling or off" in events(simulation)[1][1]
+    simulation.annotate(strategy="canary")
+    simulation.run(60)
+    assert len(events(simulation)) == 3, "the first mistake has come back"
+    simulation.restart()
+    simulation.run(60)
+    assert len(events(simulation)) == 3, "a new process says nothing again"
 
 
 def test_hosts_and_gateways_come_with_what_is_created_and_follow_the_annotations() -> None:
@@ -332,6 +338,30 @@ def test_an_older_version_that_lies_there_is_not_shifted_to() -> None:
     simulation.deploy("v1", template="one")
     simulation.run(400)
     assert simulation.serves("v2"), "their pods came anew, their templates did not"
+
+
+def test_restarting_an_old_deployment_is_no_release_but_deploying_it_again_is_one() -> None:
+    simulation = promoted("v2")
+    simulation.deploy("v1", template="restarted")
+    simulation.run(400)
+    assert simulation.serves("v2")
+    simulation.remove("v1")
+    simulation.wait_for(lambda: simulation.subsets() == ["v2"])
+    simulation.deploy("v3", template="three")
+    simulation.wait_for(lambda: simulation.serves("v3"))
+    simulation.deploy("v1", template="one")
+    simulation.wait_for(lambda: simulation.serves("v1"))
+
+
+def test_a_shift_that_is_deleted_gives_its_traffic_back_before_anything_else_happens() -> None:
+    simulation = opted_in()
+    simulation.deploy("v2", template="two")
+    simulation.wait_for(lambda: simulation.shares().get("v2", 0.0) > 0.2)
+    simulation.annotate(paused="true")
+    simulation.delete()
+    simulation.wait_for(lambda: not simulation.exists)
+    assert [reason for reason, _ in events(simulation) if reason == "SeveralServe"] == []
+    assert simulation.shares() == {"v1": 1.0}
 
 
 def test_who_served_last_serves_again_when_the_route_is_lost() -> None:

@@ -40,6 +40,8 @@ def obstacle(view: View) -> Act | None:
         return warn("InvalidAnnotation", "; ".join(map(str, view.wishes.bad)))
     if not view.selects:
         return warn("ServiceWithoutSelector", "the Service selects no pods by label: give it a selector")
+    if view.leaving:
+        return wait("Leaving", "a TrafficShift of this service is deleted and gives its traffic back")
     if view.orphan is not None:
         return reclaim(view, view.orphan.document)
     if view.others:

@@ -192,8 +192,7 @@ def _annotated(shift: OwnShift, record: Record) -> dict[str, Any]:
 
 def _remembering(view: View, before: Record, version: Version, spec: Spec) -> Record:
     """Everything that is there and no younger than the version that is begun is not new any more."""
-    stable, canary = (member(spec, arm, "labels") for arm in ("stable", "canary"))
-    record = before
+    stable, record = member(spec, "stable", "labels"), before
     for each in view.behind.versions:
         serves = each in view.behind.taken_by(stable)
         if each != version and (serves or not each.is_newer_than(version)):
@@ -203,7 +202,6 @@ def _remembering(view: View, before: Record, version: Version, spec: Spec) -> Re
     own = any(is_owned_by(rule, view.service) for rule in view.rules)
     name = member(spec, "canary", "subset")
     added = {each for each in record.added if each in subsets} | ({name} if name not in subsets and not own else set())
-    assert canary  # noqa: S101 -- a version always has labels
     return replace(record.forgetting(here).beginning(version), added=frozenset(added))
 
 

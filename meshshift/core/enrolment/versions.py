@@ -137,17 +137,23 @@ def _version_label(pod: Document) -> tuple[str, str] | None:
 
 def _version(key: str, value: str, pods: Sequence[Document]) -> Version:
     labels = [member(pod, "metadata", "labels") for pod in pods]
-    hashes = (each[name] for each in labels for name in _TEMPLATE_LABELS if text(each.get(name)))
     created = (text(member(pod, "metadata", "creationTimestamp")) for pod in pods)
     return Version(
         name=value,
         labels={key: value},
-        templates=frozenset(hashes),
+        templates=frozenset(filter(None, map(_template, pods))),
         pods=len(pods),
         ready=sum(ready_since(pod) is not None for pod in pods),
         since=min(filter(None, created), default=""),
         carried=frozenset(frozenset((name, text(each)) for name, each in one.items()) for one in labels),
     )
+
+
+def _template(pod: Document) -> str:
+    """The fingerprint of the template that the pod was made from; its owner's name where Kubernetes writes no hash."""
+    labels, owners = member(pod, "metadata", "labels"), member(pod, "metadata", "ownerReferences") or []
+    owner = next((text(member(each, "name")) for each in owners if member(each, "controller")), "")
+    return next((text(labels[name]) for name in _TEMPLATE_LABELS if text(labels.get(name))), owner)
 
 
 def _plain(value: str) -> str:

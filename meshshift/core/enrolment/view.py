@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from meshshift.core.enrolment.record import Record, read_record
+from meshshift.core.enrolment.record import Fate, Record, read_record
 from meshshift.core.mesh.documents import ObjectRef, Target, member, ref_of, text
 from meshshift.core.mesh.writers import MANAGER
 
@@ -89,12 +89,12 @@ class OwnShift:
         """The record once its own version is given up for another one: what has become of it so far."""
         match self.standing:
             case Standing.PROMOTED:
-                return self.record.settled(rejected=False)
+                return self.record.settled(Fate.FORMER)
             case Standing.REJECTED | Standing.RETURNING:
-                return self.record.settled(rejected=True)
+                return self.record.settled(Fate.REJECTED)
             case Standing.WITHDRAWN:
-                return self.record.settled(rejected=None)
-        return self.record.settled(rejected=False)
+                return self.record.settled(None)
+        return self.record.settled(Fate.SUPERSEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,8 @@ class View:
 
     `virtual_services` and `rules` are those around the service's host.  `shift` is the service's own TrafficShift,
     `orphan` one that was its own before it was released.  `others` are TrafficShifts of the service that are somebody
-    else's and not over; `taken` is true if the name of the service's own shift is somebody else's.  `known` says since
+    else's and not over; `taken` is true if the name of the service's own shift is somebody else's,
+    `leaving` if a shift of the service is deleted and not gone yet.  `known` says since
     when this process has known objects as they are now (unix seconds), `settle` how many seconds a change is given to
     reach every proxy.  `digest` is the identity of a spec, `owned` are the objects that the Service owns,
     and `namesakes` what is called as something that would be created for it.
@@ -130,6 +131,7 @@ class View:
     orphan: OwnShift | None
     others: tuple[str, ...]
     taken: bool
+    leaving: bool
     known: Mapping[ObjectRef, float]
     digest: Callable[[Mapping[str, Any]], str]
     owned: tuple[Document, ...] = ()
