@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from meshshift.api.annotations_page import annotations_page
 from meshshift.api.crd import GROUP, KIND, PLURAL, custom_resource_definition
 from meshshift.api.policies import KIND as POLICY_KIND
 from meshshift.api.policy_crd import PLURAL as POLICY_PLURAL
@@ -38,6 +39,7 @@ def generated_files() -> dict[Path, str]:
         Path(f"manifests/crds/{GROUP}_{POLICY_PLURAL}.yaml"): crd_yaml(policy_definition()),
         Path(f"docs/reference/{KIND.lower()}.md"): reference_page(),
         Path(f"docs/reference/{POLICY_KIND.lower()}.md"): policy_reference_page(),
+        Path("docs/reference/annotations.md"): annotations_page(),
     }
 
 

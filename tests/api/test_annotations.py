@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +111,22 @@ def test_everything_that_is_wrong_is_told_at_once_and_typing_errors_too() -> Non
 def test_what_cannot_be_followed_together_is_told(annotations: dict[str, str], word: str) -> None:
     (told,) = wrong(**annotations)
     assert word in told
+
+
+ROOT = Path(__file__).parents[2]
+SHOWN = [
+    (name, value)
+    for page in ("README.md", "docs/how-to/annotated-services.md")
+    for name, value in re.findall(r"meshshift\.io/([a-z-]+)=(\S*[^\s`,.;)])", (ROOT / page).read_text("utf-8"))
+    if name != "command"
+]
+
+
+def test_what_the_pages_show_can_be_followed() -> None:
+    assert {name for name, _ in SHOWN} >= {"strategy", "steps", "policy", "stable", "hosts"}
+    for name, value in SHOWN:
+        beside = {"hosts": {"gateways": "own"}, "gateways": {"hosts": "a.example"}}.get(name, {})
+        assert value == "off" or wrong(**{name: value, **beside}) == [], (name, value)
 
 
 TEXTS = st.one_of(st.text(max_size=40), st.sampled_from([each.example for each in ANNOTATIONS]))

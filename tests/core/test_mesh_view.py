@@ -77,6 +77,10 @@ def test_a_wildcard_is_no_rule_for_the_host_and_must_not_be_replaced() -> None:
     assert reason(view([OURS], [wild], create=CreatePolicy.IF_MISSING).rule) is Reason.WILDCARD_RULE
     elsewhere = rule(V1, V2, namespace="istio-system", host="*.local")
     assert reason(view([OURS], [elsewhere]).rule) is Reason.NO_DESTINATION_RULE
+    elsewhere["spec"]["trafficPolicy"] = {"tls": {"mode": "ISTIO_MUTUAL"}}
+    assert reason(view([OURS], [elsewhere]).rule) is Reason.WILDCARD_RULE, "its settings would act no more"
+    elsewhere["spec"]["exportTo"] = ["."]
+    assert reason(view([OURS], [elsewhere]).rule) is Reason.NO_DESTINATION_RULE
 
 
 def test_writers_are_those_of_the_managed_virtual_services() -> None:
