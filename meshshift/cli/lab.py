@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import textwrap
 from pathlib import Path
 
 import click
@@ -16,14 +17,25 @@ from meshshift.lab.demo.scenarios import SCENARIOS
 NO_SCENARIO = "none"
 
 
-@click.command()
+def _listed() -> str:
+    """All scenarios with their titles, one below the other; click would fill the lines if they were not marked."""
+    told = {**{name: scenario.title for name, scenario in SCENARIOS.items()}, NO_SCENARIO: "just a mesh to play with"}
+    wide = max(map(len, told)) + 4
+    rows = (
+        textwrap.fill(title, 78, initial_indent=f"  {name}".ljust(wide), subsequent_indent=" " * wide)
+        for name, title in told.items()
+    )
+    return "\b\nScenarios:\n" + "\n".join(rows)
+
+
+@click.command(epilog=_listed())
 @click.option(
     "--scenario",
     type=click.Choice([*SCENARIOS, NO_SCENARIO]),
     default="demo",
     show_default=True,
-    help="; ".join(f"{name}: {scenario.title}" for name, scenario in SCENARIOS.items())
-    + f"; {NO_SCENARIO}: just a mesh to play with.",
+    metavar="NAME",
+    help="What to play, see below.",
 )
 @click.option(
     "--rate", type=click.FloatRange(1, 2000), default=300.0, show_default=True, help="Load in requests per second."

@@ -238,7 +238,7 @@ def advance(look: Look) -> Decision:
     if not isinstance(run.upcoming, SetWeight):
         return _enter_next(look, "NextStep", describe(run.upcoming))
     reason = "ProvenNotWorse" if run.spec.analysis.method is Method.SEQUENTIAL else "ChecksPassed"
-    return _enter_next(look, reason, _state(look) if run.desired else "nothing to prove yet")
+    return _enter_next(look, reason, _state(look) if run.desired else words.harmless(look.assessment))
 
 
 def _finish(look: Look) -> Decision:

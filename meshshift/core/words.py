@@ -62,6 +62,14 @@ def proven(assessment: Assessment) -> str:
     return f"{names} proven not worse after {requests} requests ({rates})"
 
 
+def harmless(assessment: Assessment) -> str:
+    """Why a canary without weight may go on: what it did with the requests of header routes, if there were any."""
+    requests = max((finding.canary.total for finding in assessment.findings), default=0.0)
+    if requests <= 0:
+        return "nothing to prove yet"
+    return f"nothing worse in {number(requests)} requests ({'; '.join(_labelled(assessment.findings))})"
+
+
 def unproven(assessment: Assessment) -> str:
     """What is still missing before the canary may go on: every suspicion, and the proof that takes longest."""
     suspicious = [_suspicion(finding) for finding in assessment.findings if not finding.calm]

@@ -57,6 +57,12 @@ def test_several_indicators_are_told_apart() -> None:
     assert "latency: canary 0.08%" in text
 
 
+def test_a_canary_without_weight_is_told_of_by_what_its_header_routes_brought() -> None:
+    assert words.harmless(assessment(finding())) == "nothing worse in 1,204 requests (canary 0.08%, stable 0.11%)"
+    assert words.harmless(assessment(finding(canary=Counts(0, 0)))) == "nothing to prove yet"
+    assert words.harmless(assessment()) == "nothing to prove yet"
+
+
 def test_what_is_missing_is_counted_in_requests() -> None:
     late = finding(canary=Counts(312, 0), requests_needed=388.0)
     assert words.unproven(assessment(late, finding("latency"))) == (

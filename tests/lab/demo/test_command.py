@@ -45,8 +45,21 @@ def test_every_subcommand_has_help() -> None:
 
 
 def test_the_help_explains_every_scenario() -> None:
-    words = " ".join(CliRunner().invoke(main, ["lab", "--help"]).output.split())
-    assert all(f"{name}: {scenario.title}" in words for name, scenario in SCENARIOS.items())
+    text = CliRunner().invoke(main, ["lab", "--help"]).output
+    words = " ".join(text.split())
+    assert all(f"{name} {scenario.title}" in words for name, scenario in SCENARIOS.items())
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_unknown_scenario_is_refused_with_those_that_there_are() -> None:
+    result = CliRunner().invoke(main, ["lab", "--scenario", "nonsense"])
+    assert result.exit_code == 2
+    assert all(name in result.output for name in ("nonsense", *SCENARIOS))
+
+
+def test_the_page_of_the_demo_names_every_scenario() -> None:
+    page = (ROOT / "docs" / "demo.md").read_text()
+    assert [name for name in SCENARIOS if name != "demo" and f"SCENARIO={name}`" not in page] == []
 
 
 def test_a_directory_with_old_telemetry_is_refused(tmp_path: Path) -> None:
