@@ -9,7 +9,7 @@ from tests.engine.simulation import Document, Mesh, Simulation, bookinfo, pod, s
 SCALE = {"canary": "reviews-v2", "stable": "reviews-v1", "scaleDownDelay": "2m"}
 FULL = 4
 STARTUP = 4.0
-"""Seconds from a pod's creation until it is ready."""
+"""Seconds from a pod's creation until it is ready; of each further one of a Deployment a second more."""
 
 
 def deployment(version: str, replicas: int) -> Document:
@@ -44,7 +44,11 @@ def _pods(mesh: Mesh, now: float, version: str, document: Document) -> None:
         mesh.remove("Pod", each["metadata"]["name"])
     for number, each in enumerate(present[:wanted]):
         created = each["metadata"].get("annotations", {}).get("created")
-        if created and now - float(created) >= STARTUP and each["status"]["conditions"][0]["status"] == "False":
+        if (
+            created
+            and now - float(created) >= STARTUP + number
+            and each["status"]["conditions"][0]["status"] == "False"
+        ):
             grown = pod(version, number=number, since=now)
             mesh.put({**grown, "metadata": {**grown["metadata"], "annotations": {}}})
     ready = sum(each["status"]["conditions"][0]["status"] == "True" for each in present[:wanted])

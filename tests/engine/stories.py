@@ -13,6 +13,7 @@ from typing import Any
 
 from meshshift.core.gate_call import Answered
 from meshshift.core.telemetry import Series
+from tests.engine.replicas import SCALE, deployed
 from tests.engine.simulation import Behaviour, Simulation, pod, route, rule
 from tests.engine.stories_policies import (
     GOVERNED,
@@ -429,6 +430,31 @@ def awaited(rng: random.Random) -> Story:
     return Story("a policy that is gone for a while", _ends(THERE), GOVERNED, both(bookinfo, give_policy), script)
 
 
+CARED = {**SCALE, "scaleDownDelay": "30s"}
+
+
+def scaled(simulation: Simulation) -> None:
+    """v2 has no pods until the shift brings them up."""
+    bookinfo(simulation)
+    deployed(simulation)
+
+
+def rest(simulation: Simulation) -> None:
+    """Nothing happens, but the story is not over before."""
+
+
+def cared(rng: random.Random) -> Story:
+    script = rng.choice(
+        (
+            ((250.0, rest),),
+            ((_moment(rng), say("abort")), (250.0, rest)),
+            ((_moment(rng), failing), (250.0, rest)),
+            ((rng.uniform(90.0, 300.0), say("undo")), (400.0, rest)),
+        )
+    )
+    return Story("replicas that follow the weights", _ends(THERE, BACK), {"scale": CARED}, scaled, script)
+
+
 STORIES = (
     good,
     bad,
@@ -466,6 +492,7 @@ STORIES = (
     sticky,
     sticky_and_gone,
     sticky_and_reapplied,
+    cared,
 )
 
 

@@ -17,6 +17,7 @@ from tests.engine.faults_world import Disturbed
 from tests.engine.simulation import Killed
 from tests.engine.stories import (
     BACK,
+    CARED,
     CHECKED,
     COHORTS,
     CREATED,
@@ -37,8 +38,10 @@ from tests.engine.stories import (
     lose_pod,
     ready,
     reapply,
+    rest,
     retarget,
     say,
+    scaled,
     set_weights,
     shared,
     unreachable,
@@ -126,6 +129,8 @@ STORIES = (
     story("enforced", THERE, (40.0, set_weights(60, 40)), onDrift="Enforce"),
     story("adopted", THERE, (40.0, set_weights(60, 40)), onDrift="Adopt"),
     story("undo", BACK, (150.0, say("undo"))),
+    story("replicas", BACK, (190.0, say("undo")), (330.0, rest), arrange=scaled, scale=CARED),
+    story("replicas, aborted", BACK, (50.0, say("abort")), (170.0, rest), arrange=scaled, scale=CARED),
     story("policy that comes late", THERE, (30.0, give_policy), **GOVERNED),
     story("edited policy", THERE, (30.0, edit_policy), arrange=both(bookinfo, give_policy), **GOVERNED),
     story("another policy", THERE, (30.0, name_another), arrange=both(bookinfo, give_policy), **GOVERNED),
@@ -167,7 +172,12 @@ def end_of(world: Disturbed) -> dict[str, Any]:
         for (kind, _, _), document in world.mesh.objects.items()
         if kind in {"VirtualService", "DestinationRule"}
     }
-    return {"specs": specs, "phase": world.phase, "reason": world.status.get("reason")}
+    replicas = {
+        name: document["spec"]["replicas"]
+        for (kind, _, name), document in world.mesh.objects.items()
+        if kind == "Deployment"
+    }
+    return {"specs": specs, "replicas": replicas, "phase": world.phase, "reason": world.status.get("reason")}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -12,6 +12,7 @@ from tests.safety.guards_judge import JUDGING
 from tests.safety.guards_mesh import BREAKING, PATCHES, SHAPES
 from tests.safety.guards_policies import POLICIES
 from tests.safety.guards_rules import RULES
+from tests.safety.guards_scale import SCALING
 from tests.safety.guards_sticky import STICKY
 from tests.safety.guards_telemetry import ANSWERS, COUNTERS
 
@@ -22,6 +23,7 @@ AREAS: dict[str, tuple[Guard, ...]] = {
     "The ordered rules": RULES,
     "Guarded patches": PATCHES,
     "Make before break": BREAKING,
+    "Replica care": SCALING,
     "Shapes of routes and rules": SHAPES,
     "Sticky users": STICKY,
     "The baseline": BASELINE,
