@@ -18,10 +18,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+import jq
+
 from meshshift.lab.kube.apply import apply
 from meshshift.lab.kube.managed import Author
 from meshshift.lab.kube.patch import merge_patch
-from tests.gitops.jq_paths import JqError, deleted
 from tests.gitops.merging import (
     SCHEMA,
     VERSION,
@@ -93,8 +94,8 @@ class ArgoCD:
                 document = without(document, pointer)
             for expression in rule.get("jqPathExpressions", ()):
                 try:
-                    document = deleted(expression, document)
-                except JqError:
+                    document = jq.compile(f"del({expression})").input_value(document).first()
+                except ValueError:
                     continue
         return document
 
