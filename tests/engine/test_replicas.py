@@ -235,13 +235,14 @@ def test_pods_that_never_come_are_told_and_no_weight_is_given() -> None:
     assert stalled == "True"
 
 
-def test_a_regression_goes_back_although_the_deployments_cannot_be_read() -> None:
+@pytest.mark.parametrize("forbidden", ["autoscalers", "read Deployment"])
+def test_traffic_goes_back_although_the_deployments_cannot_be_read(forbidden: str) -> None:
     simulation = arranged()
     simulation.run(600, until=lambda s: s.weight == 25)
     down = Refused("deployments.apps is forbidden")
 
     def forbid(call: str, number: int, moment: str) -> None:
-        if call in {"autoscalers", "read Deployment"}:
+        if call == forbidden:
             raise down
 
     simulation.mesh.interrupt = forbid

@@ -100,7 +100,7 @@ SCALING = (
         "meshshift/engine/survey.py",
         "    except ApiFailure as failure:\n        return _unreadable(",
         "    except ZeroDivisionError as failure:\n        return _unreadable(",
-        _replicas("a_regression_goes_back_although_the_deployments_cannot_be_read"),
+        _replicas("traffic_goes_back_although_the_deployments_cannot_be_read[read Deployment]"),
     ),
     Guard(
         "scale-guarded",
