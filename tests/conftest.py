@@ -1,10 +1,14 @@
-"""Fixtures of the whole suite: the real control plane is started once, by the first test that asks for it."""
+"""Fixtures of the whole suite: the real control plane is started once, by the first test that asks for it.
+
+Examples of hypothesis have no deadline: how long one takes says something of the machine, nothing of the claim.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.envtest.control_plane import running_control_plane
 
@@ -12,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.envtest.control_plane import ControlPlane
+
+settings.register_profile("meshshift", deadline=None)
+settings.load_profile("meshshift")
 
 
 @pytest.fixture(scope="session")
