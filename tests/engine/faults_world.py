@@ -7,6 +7,7 @@ simulated: the API server, the streams of its watches, Prometheus, and time, whi
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from meshshift.operator.watches import Feed
 from meshshift.operator.workers import Workers
 from tests.engine.faults_schedule import CALLS, PROMETHEUS, RESOURCES, Schedule, Span
 from tests.engine.faults_streams import Stream
-from tests.engine.history import CANARY, STABLE, History, Sight, Write, percent
+from tests.engine.history import BASELINE, CANARY, STABLE, History, Sight, Write, percent
 from tests.engine.invariants import subsets
 from tests.engine.simulation import NAMESPACE, RUNNER, Document, Killed, Simulation, shift
 from tests.engine.stories import Act
@@ -183,21 +184,22 @@ class Disturbed(Simulation):
     # The eyewitness.
 
     def _look(self) -> None:
-        ready = [
-            condition["status"] == "True"
+        ready = Counter(
+            document["metadata"]["labels"]["version"]
             for document in self._present("Pod")
-            if document["metadata"]["labels"]["version"] == CANARY
             for condition in document["status"]["conditions"]
-        ]
-        rule = self.mesh.peek("DestinationRule", "reviews")
-        mesh_percent = percent(self.mesh.peek("VirtualService", "reviews"))
+            if condition["status"] == "True"
+        )
         replicas = {
             version: int(each["spec"]["replicas"])
             for version in (STABLE, CANARY)
             if (each := self.mesh.peek("Deployment", f"reviews-{version}"))
         }
-        sight = Sight(self.now, mesh_percent, CANARY in subsets(rule), sum(ready), replicas)
-        self.history.sights.append(sight)
+        named = subsets(self.mesh.peek("DestinationRule", "reviews"))
+        service = self.mesh.peek("VirtualService", "reviews")
+        canary = percent(service), CANARY in named, ready[CANARY]
+        baseline = percent(service, BASELINE) or 0.0, BASELINE in named, ready[BASELINE]
+        self.history.sights.append(Sight(self.now, *canary, replicas, *baseline))
 
     def _note_caches(self) -> None:
         """What this pass relies on: caches that were complete up to these instants."""

@@ -15,16 +15,17 @@ from meshshift.core.run import Run
 from meshshift.engine.checkpoint import decode
 
 Document = dict[str, Any]
-STABLE, CANARY = "v1", "v2"
+STABLE, CANARY, BASELINE = "v1", "v2", "v1-baseline"
+OURS = frozenset({STABLE, CANARY, BASELINE})
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """The world at the unix time `at`.
 
-    `percent` is the canary's part of the pair's traffic, None without a route.  `subset`: is the canary's in the
+    `percent` is the canary's part of our traffic, None without a route.  `subset`: is the canary's in the
     DestinationRule?  `ready` counts the canary's ready pods.  `replicas` are those that each version's Deployment is
-    asked for, of versions that have one.
+    asked for, of versions that have one.  `baseline` is the baseline's part, and the other two are as for the canary.
     """
 
     at: float
@@ -32,6 +33,9 @@ class Sight:
     subset: bool
     ready: int
     replicas: Mapping[str, int] = field(default_factory=dict)
+    baseline: float = 0.0
+    baseline_subset: bool = False
+    baseline_ready: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,11 @@ def weights(document: Document) -> dict[str, int]:
     return {name_of(each): each.get("weight", 0) for each in found}
 
 
-def percent(document: Document) -> float | None:
-    """The canary's part of the pair's traffic, None without a route."""
+def percent(document: Document, subset: str = CANARY) -> float | None:
+    """The part of our traffic that a subset has, None without a route."""
     found = weights(document)
-    pair = found.get(STABLE, 0) + found.get(CANARY, 0)
-    return 100 * found.get(CANARY, 0) / pair if pair else None
+    whole = sum(found.get(each, 0) for each in OURS)
+    return 100 * found.get(subset, 0) / whole if whole else None
 
 
 def name_of(destination: Document) -> str:

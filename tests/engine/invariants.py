@@ -19,7 +19,25 @@ from meshshift.core.mesh.documents import Target
 from meshshift.core.mesh.stickiness import bare
 from meshshift.core.run import Phase
 from meshshift.core.spec import OnDrift, SetWeight
-from tests.engine.history import CANARY, STABLE, Document, History, Write, name_of, percent, run_of, weights
+from tests.engine.history import (
+    BASELINE,
+    CANARY,
+    OURS,
+    STABLE,
+    Document,
+    History,
+    Write,
+    name_of,
+    percent,
+    run_of,
+    weights,
+)
+from tests.engine.invariants_baseline import (
+    an_added_baseline_goes_only_once_nothing_names_it,
+    no_weight_reaches_a_baseline_that_is_unsettled,
+    no_weight_reaches_a_baseline_without_subset_or_pods,
+    the_baseline_gets_what_the_canarys_weight_says,
+)
 from tests.engine.invariants_steps import (
     no_gate_is_passed_before_it_has_opened,
     nothing_is_put_in_without_a_run_that_goes_forward,
@@ -54,15 +72,15 @@ def _states(history: History) -> Iterator[tuple[Write, Document, Document]]:
             yield write, write.before.get("status") or {}, write.after["status"]
 
 
-def weights_of_the_pair_keep_their_share(history: History) -> list[str]:
-    """Stable and canary together keep the share of the route that they had, all of it if nobody else is on it."""
+def weights_that_are_ours_keep_their_share(history: History) -> list[str]:
+    """Stable, canary and baseline together keep the route's share that they had, all of it if nobody else is on it."""
     found = []
     for write in history.writes:
         if write.call == "patch VirtualService":
             shares = []
             for document in (write.before, write.after):
                 parts = weights(document)
-                shares.append((parts.get(STABLE, 0) + parts.get(CANARY, 0)) / sum(parts.values()))
+                shares.append(sum(parts.get(each, 0) for each in OURS) / sum(parts.values()))
             if abs(shares[0] - shares[1]) > 1e-9 or sum(weights(write.after).values()) != 100:
                 found.append(f"{write.at}: {weights(write.before)} became {weights(write.after)}")
     return found
@@ -250,13 +268,13 @@ def _foreign(document: Document) -> Document:
         left = [
             each if name_of(each) not in {STABLE, CANARY} else bare({**each, "weight": 0}) for each in ours["route"]
         ]
-        left = [each for each in left if name_of(each) != CANARY]
+        left = [each for each in left if name_of(each) not in {CANARY, BASELINE}]
         others = [each for each in others if not is_inserted(each.get("name"), REVIEWS)]
         mirrors = [each for each in ours.get("mirrors", []) if name_of(each) != CANARY]
         without = {name: value for name, value in ours.items() if name != "mirrors"} | {"route": left}
         rest["spec"] = {**document["spec"], "http": [*others, without | ({"mirrors": mirrors} if mirrors else {})]}
     if document["kind"] == "DestinationRule":
-        kept = [each for each in document["spec"].get("subsets", []) if each["name"] != CANARY]
+        kept = [each for each in document["spec"].get("subsets", []) if each["name"] not in {CANARY, BASELINE}]
         rest["spec"] = {**document["spec"], "subsets": kept}
     return {"metadata": metadata, **rest}
 
@@ -344,7 +362,7 @@ def no_version_is_scaled_down_while_it_is_used(history: History) -> list[str]:
 
 Invariant = Callable[[History], list[str]]
 INVARIANTS: tuple[Invariant, ...] = (
-    weights_of_the_pair_keep_their_share,
+    weights_that_are_ours_keep_their_share,
     the_canary_never_gets_more_than_its_step_allows,
     no_increase_after_a_regression_was_proven,
     no_increase_after_an_abort,
@@ -367,4 +385,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     every_cookie_has_its_route_in_the_same_write,
     nobody_is_kept_on_a_canary_without_weight,
     nothing_sticky_is_left_at_an_end,
+    the_baseline_gets_what_the_canarys_weight_says,
+    no_weight_reaches_a_baseline_without_subset_or_pods,
+    no_weight_reaches_a_baseline_that_is_unsettled,
+    an_added_baseline_goes_only_once_nothing_names_it,
 )

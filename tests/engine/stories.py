@@ -455,6 +455,78 @@ def cared(rng: random.Random) -> Story:
     return Story("replicas that follow the weights", _ends(THERE, BACK), {"scale": CARED}, scaled, script)
 
 
+BASELINE = "v1-baseline"
+BASELINED = {"baseline": {"subset": BASELINE}}
+BASELINE_ADDED = {"baseline": {"subset": BASELINE, "labels": {"version": BASELINE}}}
+
+
+def beside(arrange: Act = bookinfo) -> Act:
+    """The world with fresh pods of the stable version, and a subset for them."""
+
+    def act(simulation: Simulation) -> None:
+        arrange(simulation)
+        simulation.mesh.put(pod(BASELINE))
+        simulation.mesh.put(rule("v1", "v2", BASELINE))
+
+    return act
+
+
+def with_fresh_pods(simulation: Simulation) -> None:
+    """Fresh pods of the stable version, whose subset is still to be added."""
+    bookinfo(simulation)
+    simulation.mesh.put(pod(BASELINE))
+
+
+def lose_baseline(simulation: Simulation) -> None:
+    if simulation.mesh.peek("Pod", f"reviews-{BASELINE}-0"):
+        simulation.mesh.remove("Pod", f"reviews-{BASELINE}-0")
+
+
+def give_back_baseline(simulation: Simulation) -> None:
+    simulation.mesh.put(pod(BASELINE))
+
+
+def without_control(simulation: Simulation) -> None:
+    """Somebody gives the baseline's weight to stable."""
+
+    def change(service: dict[str, Any]) -> None:
+        entries = service["spec"]["http"][-1]["route"]
+        taken = sum(each["weight"] for each in entries if each["destination"].get("subset") == BASELINE)
+        for each in entries:
+            subset = each["destination"].get("subset")
+            each["weight"] += taken if subset == "v1" else -taken if subset == BASELINE else 0
+
+    simulation.mesh.edit("VirtualService", "reviews", change)
+
+
+def compared(rng: random.Random) -> Story:
+    turns = (say("abort"), failing, retarget, lose_pod, say("promote-full"))
+    script = rng.choice(((), ((_moment(rng), rng.choice(turns)),)))
+    return Story(
+        "a baseline", _ends(THERE, BACK, "Pending@0"), BASELINED, beside(rng.choice((bookinfo, shared))), script
+    )
+
+
+def compared_with_an_added_one(rng: random.Random) -> Story:
+    turns = (say("abort"), failing, retarget, delete, say("undo"))
+    script = rng.choice(((), ((_moment(rng, 200.0), rng.choice(turns)),)))
+    ends = _ends(THERE, BACK, "gone@0", "gone@100")
+    return Story("a baseline that is added and removed", ends, BASELINE_ADDED, with_fresh_pods, script)
+
+
+def compared_and_lost(rng: random.Random) -> Story:
+    at = _moment(rng)
+    script = ((at, lose_baseline), (at + rng.uniform(1.0, 60.0), give_back_baseline))
+    return Story("a baseline that loses its pods and returns", _ends(THERE), BASELINED, beside(), script)
+
+
+def compared_and_edited(rng: random.Random) -> Story:
+    policy = rng.choice(("Pause", "Enforce", "Adopt"))
+    ends = _ends(THERE, "Paused:Drifted", "Pending:WeightsMidWay")
+    script = ((_moment(rng), without_control),)
+    return Story("a baseline whose weight is edited by hand", ends, BASELINED | {"onDrift": policy}, beside(), script)
+
+
 STORIES = (
     good,
     bad,
@@ -493,6 +565,10 @@ STORIES = (
     sticky_and_gone,
     sticky_and_reapplied,
     cared,
+    compared,
+    compared_with_an_added_one,
+    compared_and_lost,
+    compared_and_edited,
 )
 
 

@@ -77,8 +77,8 @@ def test_every_story_comes_to_its_end_once_the_faults_are_over(broken: Broken) -
 
 
 @each_part
-def test_weights_of_the_pair_keep_their_share(broken: Broken) -> None:
-    assert broken("weights_of_the_pair_keep_their_share") == []
+def test_weights_that_are_ours_keep_their_share(broken: Broken) -> None:
+    assert broken("weights_that_are_ours_keep_their_share") == []
 
 
 @each_part
@@ -179,3 +179,23 @@ def test_nobody_is_kept_on_a_canary_without_weight(broken: Broken) -> None:
 @each_part
 def test_nothing_sticky_is_left_at_an_end(broken: Broken) -> None:
     assert broken("nothing_sticky_is_left_at_an_end") == []
+
+
+@each_part
+def test_the_baseline_gets_what_the_canarys_weight_says(broken: Broken) -> None:
+    assert broken("the_baseline_gets_what_the_canarys_weight_says") == []
+
+
+@each_part
+def test_no_weight_reaches_a_baseline_without_subset_or_pods(broken: Broken) -> None:
+    assert broken("no_weight_reaches_a_baseline_without_subset_or_pods") == []
+
+
+@each_part
+def test_no_weight_reaches_a_baseline_that_is_unsettled(broken: Broken) -> None:
+    assert broken("no_weight_reaches_a_baseline_that_is_unsettled") == []
+
+
+@each_part
+def test_an_added_baseline_goes_only_once_nothing_names_it(broken: Broken) -> None:
+    assert broken("an_added_baseline_goes_only_once_nothing_names_it") == []

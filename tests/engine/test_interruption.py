@@ -17,6 +17,8 @@ from tests.engine.faults_world import Disturbed
 from tests.engine.simulation import Killed
 from tests.engine.stories import (
     BACK,
+    BASELINE_ADDED,
+    BASELINED,
     CARED,
     CHECKED,
     COHORTS,
@@ -27,14 +29,17 @@ from tests.engine.stories import (
     STICKY,
     THERE,
     Story,
+    beside,
     bookinfo,
     both,
     delete,
     failing,
     failing_query,
     gated,
+    give_back_baseline,
     give_back_rule,
     lose,
+    lose_baseline,
     lose_pod,
     ready,
     reapply,
@@ -45,6 +50,8 @@ from tests.engine.stories import (
     set_weights,
     shared,
     unreachable,
+    with_fresh_pods,
+    without_control,
     without_objects,
     without_subset,
 )
@@ -65,6 +72,9 @@ def story(name: str, end: str, *script: tuple[float, Any], arrange: Any = bookin
     """A story with one end that is right."""
     return Story(name, frozenset({end}), spec, arrange, script)
 
+
+failing_beside = both(bookinfo, failing)
+"""A canary that fails where stable does not."""
 
 STORIES = (
     story("promotion", THERE),
@@ -126,6 +136,22 @@ STORIES = (
     story("sticky, deleted", "gone@0", (25.0, delete), **STICKY),
     story("sticky, left", "gone@20", (12.0, delete), onDelete="Leave", **STICKY),
     story("sticky, applied again and enforced", THERE, (25.0, reapply), onDrift="Enforce", **STICKY),
+    story("baseline", THERE, arrange=beside(shared), **BASELINED),
+    story("baseline, failing", BACK, arrange=beside(failing_beside), **BASELINED),
+    story("baseline, lost", "Pending@0", (40.0, lose_baseline), arrange=beside(), **BASELINED),
+    story(
+        "baseline, lost and returned",
+        THERE,
+        (40.0, lose_baseline),
+        (60.0, give_back_baseline),
+        arrange=beside(),
+        **BASELINED,
+    ),
+    story("baseline, added", THERE, arrange=with_fresh_pods, **BASELINE_ADDED),
+    story("baseline, added, aborted", BACK, (40.0, say("abort")), arrange=with_fresh_pods, **BASELINE_ADDED),
+    story("baseline, added, deleted", "gone@0", (40.0, delete), arrange=with_fresh_pods, **BASELINE_ADDED),
+    story("baseline, enforced", THERE, (40.0, without_control), arrange=beside(), onDrift="Enforce", **BASELINED),
+    story("baseline, adopted", THERE, (40.0, set_weights(60, 40)), arrange=beside(), onDrift="Adopt", **BASELINED),
     story("enforced", THERE, (40.0, set_weights(60, 40)), onDrift="Enforce"),
     story("adopted", THERE, (40.0, set_weights(60, 40)), onDrift="Adopt"),
     story("undo", BACK, (150.0, say("undo"))),

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from meshshift.core.gate_call import Answered
-from tests.engine import invariants, invariants_steps, invariants_sticky
-from tests.engine.history import History, Sight, Write
+from tests.engine import invariants, invariants_baseline, invariants_steps, invariants_sticky
+from tests.engine.history import BASELINE, History, Sight, Write
 from tests.engine.invariants import INVARIANTS
-from tests.engine.simulation import NAMESPACE, Document, bookinfo, copied, route, rule, shift
+from tests.engine.simulation import NAMESPACE, Document, bookinfo, copied, pod, route, rule, shift
 from tests.engine.stories import COHORTS, GATED
 
 AS_OF = {"VirtualService": 10.0, "DestinationRule": 10.0, "Pod": 10.0, "TrafficShift": 10.0}
@@ -236,8 +236,67 @@ def past_a_gate() -> History:
     return broken(writes=[telling(22.0, waiting, told(waiting, {"step": 1}))])
 
 
+def compared_at_five() -> tuple[Document, Document]:
+    """A TrafficShift with a baseline under way at 5%, and its VirtualService."""
+    simulation = bookinfo()
+    simulation.mesh.put(pod(BASELINE))
+    simulation.mesh.put(rule("v1", "v2", BASELINE))
+    simulation.mesh.put(shift(baseline={"subset": BASELINE}))
+    simulation.run(60, until=lambda s: s.weight == 5)
+    return simulation.mesh.get("TrafficShift", "reviews"), simulation.mesh.get("VirtualService", "reviews")
+
+
+COMPARED_SHIFT, COMPARED_SERVICE = compared_at_five()
+BEFORE = route({"v1": 100, "v2": 0})
+
+
+def compared_sight(at: float, percent: float = 0.0, *, subset: bool = True, ready: int = 1) -> Sight:
+    """Canary and baseline with the same weight; `subset` and `ready` are the baseline's."""
+    return Sight(at, percent, subset=True, ready=1, baseline=percent, baseline_subset=subset, baseline_ready=ready)
+
+
+def ruling(at: float, before: Document, after: Document) -> Write:
+    return Write(at, "patch DestinationRule", named(before), named(after), SHIFT, AS_OF)
+
+
+def baseline_beyond_the_canary() -> History:
+    after = route({"v1": 85, "v2": 5, BASELINE: 10})
+    return broken(sights=[compared_sight(9.0)], writes=[weighing(20.0, BEFORE, after, COMPARED_SHIFT)])
+
+
+def baseline_without_pods() -> History:
+    sights = [compared_sight(9.0, ready=0)]
+    return broken(sights=sights, writes=[weighing(20.0, BEFORE, COMPARED_SERVICE, COMPARED_SHIFT)])
+
+
+def baseline_without_subset() -> History:
+    sights = [compared_sight(9.0, subset=False)]
+    return broken(sights=sights, writes=[weighing(20.0, BEFORE, COMPARED_SERVICE, COMPARED_SHIFT)])
+
+
+def baseline_unsettled() -> History:
+    added = Write(
+        19.0, "patch DestinationRule", named(rule("v1", "v2")), named(rule("v1", "v2", BASELINE)), SHIFT, AS_OF
+    )
+    sights = [compared_sight(9.0)]
+    return broken(sights=sights, writes=[added, weighing(20.0, BEFORE, COMPARED_SERVICE, COMPARED_SHIFT)])
+
+
+def baseline_removed_in_use() -> History:
+    gone = Write(
+        20.0, "patch DestinationRule", named(rule("v1", "v2", BASELINE)), named(rule("v1", "v2")), SHIFT, AS_OF
+    )
+    sights = [compared_sight(9.0, 5.0), compared_sight(19.0, 5.0)]
+    return broken(sights=sights, writes=[gone])
+
+
 BREACHES = (
-    (invariants.weights_of_the_pair_keep_their_share, less_than_the_share),
+    (invariants_baseline.the_baseline_gets_what_the_canarys_weight_says, baseline_beyond_the_canary),
+    (invariants_baseline.no_weight_reaches_a_baseline_without_subset_or_pods, baseline_without_pods),
+    (invariants_baseline.no_weight_reaches_a_baseline_without_subset_or_pods, baseline_without_subset),
+    (invariants_baseline.no_weight_reaches_a_baseline_that_is_unsettled, baseline_unsettled),
+    (invariants_baseline.an_added_baseline_goes_only_once_nothing_names_it, baseline_removed_in_use),
+    (invariants.weights_that_are_ours_keep_their_share, less_than_the_share),
     (invariants.the_canary_never_gets_more_than_its_step_allows, more_than_the_step),
     (invariants.no_increase_after_a_regression_was_proven, after_a_regression),
     (invariants.no_increase_after_an_abort, after_an_abort),
