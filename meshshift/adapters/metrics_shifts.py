@@ -86,10 +86,20 @@ def _steps(shift: ShiftSnapshot) -> Iterator[_Sample]:
 
 
 def _weights(shift: ShiftSnapshot) -> Iterator[_Sample]:
-    for source, canary in (("desired", shift.desired), ("observed", shift.observed), ("measured", shift.measured)):
-        if canary is not None:
+    beside = shift.beside
+    for source, canary, baseline in (
+        ("desired", shift.desired, beside.desired),
+        ("observed", shift.observed, beside.observed),
+        ("measured", shift.measured, beside.measured),
+    ):
+        if canary is None:
+            continue
+        yield shift.canary, source, canary
+        if not shift.baseline:
             yield shift.stable, source, 1 - canary
-            yield shift.canary, source, canary
+        elif baseline is not None:
+            yield shift.stable, source, 1 - canary - baseline
+            yield shift.baseline, source, baseline
 
 
 def _last_telemetry(shift: ShiftSnapshot) -> Iterator[_Sample]:
@@ -99,7 +109,7 @@ def _last_telemetry(shift: ShiftSnapshot) -> Iterator[_Sample]:
 
 def _arms(shift: ShiftSnapshot) -> Iterator[tuple[str, str, Counts]]:
     for finding in shift.findings:
-        yield finding.name, shift.stable, finding.stable
+        yield finding.name, shift.control, finding.stable
         yield finding.name, shift.canary, finding.canary
 
 

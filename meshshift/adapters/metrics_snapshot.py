@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshshift.core.mesh.control import share
 from meshshift.core.mesh.documents import Problem, member, text
 from meshshift.core.mesh.weighted_route import observed_percent
 from meshshift.core.run import Phase
+from meshshift.core.steps import FULL
 from meshshift.core.telemetry import Tick
 
 if TYPE_CHECKING:
@@ -27,10 +29,21 @@ JUDGING = frozenset({Phase.PENDING, Phase.PROGRESSING})
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """A subset's weights as ratios 0..1; None where nothing is known."""
+
+    desired: float | None = None
+    observed: float | None = None
+    measured: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ShiftSnapshot:
     """What one shift exports.
 
-    Weights are the canary's, as ratios 0..1; None where nothing is known.  `telemetry_until` is unix seconds.
+    Weights are the canary's, as ratios 0..1; None where nothing is known.  `baseline` is the subset that the canary is
+    compared with in stable's place, empty if there is none, and `beside` its weights, likewise.  `telemetry_until` is
+    unix seconds.
     """
 
     namespace: str
@@ -51,6 +64,13 @@ class ShiftSnapshot:
     telemetry_until: float | None = None
     findings: tuple[Finding, ...] = ()
     checks: tuple[CheckFinding, ...] = ()
+    baseline: str = ""
+    beside: Weights = Weights()
+
+    @property
+    def control(self) -> str:
+        """The subset that the canary is compared with."""
+        return self.baseline or self.stable
 
 
 def snapshot_of(
@@ -83,6 +103,8 @@ def snapshot_of(
         telemetry_until=_telemetry_until(run),
         findings=_findings(decision, same),
         checks=_checks(decision, same),
+        baseline=run.spec.baseline.name if run.spec.baseline else "",
+        beside=_beside(observation, run, same),
     )
 
 
@@ -104,6 +126,23 @@ def _measured(observation: Observation | None, run: Run, same: ShiftSnapshot | N
         return same.measured if same else None
     tick = observation.telemetry
     return tick.canary.total / tick.answered if tick.answered > 0 else None
+
+
+def _beside(observation: Observation | None, run: Run, same: ShiftSnapshot | None) -> Weights:
+    """The baseline's weights, nothing without a baseline."""
+    if run.spec.baseline is None:
+        return Weights()
+    routes = None if observation is None else observation.mesh.routes
+    shares = set() if routes is None or isinstance(routes, Problem) else {r.baseline_percent for r in routes.routes}
+    measured = same.beside.measured if same else None
+    tick = observation.telemetry if observation else None
+    if isinstance(tick, Tick) and tick.baseline is not None:
+        measured = tick.baseline.total / tick.answered if tick.answered > 0 else None
+    return Weights(
+        desired=share(FULL, run.desired, controlled=True).baseline / FULL,
+        observed=float(shares.pop()) / FULL if len(shares) == 1 else None,
+        measured=measured if run.phase in JUDGING else None,
+    )
 
 
 def _telemetry_until(run: Run) -> float | None:

@@ -13,6 +13,7 @@ Configuration comes from environment variables, as in any Deployment:
 | `ERROR_RATE` | share of requests answered with `ERROR_CODE`, 0..1 | 0 |
 | `ERROR_CODE` | status of those answers | 500 |
 | `LATENCY_MS`, `LATENCY_P99_MS` | median and 99th percentile of a lognormal delay, milliseconds | 0, the median |
+| `COLD_REQUESTS`, `COLD_MS` | the first so many requests take so much longer, as with empty caches | 0, 200 |
 | `STARTUP_SECONDS` | `/healthz` answers 503 for so long after the start | 0 |
 | `DRAIN_SECONDS` | after SIGTERM requests are still served for so long, with `Connection: close` | 1 |
 | `ACCEPT_CHAOS` | `0` switches `POST /chaos` off, as a cluster that strangers reach should | `1` |
@@ -115,6 +116,8 @@ class App:
         self.behaviour = self._usual = Behaviour.from_environment(environment)
         self.chance = random.Random()
         self.served = 0
+        self.cold_requests = int(environment.get("COLD_REQUESTS", "0"))
+        self.cold_delay = float(environment.get("COLD_MS", "200")) / 1000
         self.connections: set[Connection] = set()
         self.stopping = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -260,7 +263,7 @@ class Connection(asyncio.Protocol):
         app.served += 1
         failed = app.behaviour.error_rate > 0 and app.chance.random() < app.behaviour.error_rate
         status = app.behaviour.error_code if failed else 200
-        delay = app.behaviour.delay(app.chance)
+        delay = app.behaviour.delay(app.chance) + (app.cold_delay if app.served <= app.cold_requests else 0.0)
         if path.startswith("/slow?ms="):
             extra = path.removeprefix("/slow?ms=")
             delay += min(60.0, int(extra) / 1000) if extra.isdigit() else 0.0

@@ -148,17 +148,18 @@ class Stage:
     async def _deploy(self, scene: Sequence[Act]) -> None:
         told = ", ".join(f"{act.service} {act.canary.name} ({act.canary.words})" for act in scene)
         self._display.say(f"\ndeploying {told}")
-        for act in scene:
-            version = act.canary
+        fresh = [(act.service, version) for act in scene for version in act.fresh]
+        for service, version in fresh:
             await self._lab.deploy(
                 version.name,
-                service=act.service,
+                service=service,
                 replicas=version.replicas,
                 error_rate=version.error_rate,
                 latency_ms=version.latency_ms,
                 latency_p99_ms=version.latency_p99_ms,
+                environment={"COLD_REQUESTS": str(version.cold_requests)},
             )
-        await self._lab.wait_ready(*(f"{act.service}-{act.canary.name}" for act in scene))
+        await self._lab.wait_ready(*(f"{service}-{version.name}" for service, version in fresh))
 
     async def _mischief(self, record: Record) -> None:
         outage = record.act.outage

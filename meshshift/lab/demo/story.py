@@ -38,7 +38,8 @@ class Version:
     """A version of the sample app; the defaults are those of `istio/app.yaml`, a healthy one.
 
     `error_rate` is a fraction 0..1, the latencies are the median and the 99th percentile in milliseconds.  `replicas`
-    are its pods; what is to take all traffic at once needs as many as the version before (two of v1).
+    are its pods; what is to take all traffic at once needs as many as the version before (two of v1).  The first
+    `cold_requests` of a pod take 200 ms longer.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Version:
     latency_ms: float = 5.0
     latency_p99_ms: float = 25.0
     replicas: int = 1
+    cold_requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Act:
 
     `strategy` is its YAML below `spec.strategy`, and `weights` are the canary's weights before 100 % by it; `more` is
     the YAML of further fields of its spec.  `group` is its `spec.group`: acts of one group are shifts of several
-    services that begin at once.
+    services that begin at once.  `analysis` is its `spec.analysis` on one line.  `baseline` is started with the canary;
+    its subset is added by its version label.
     """
 
     stable: str
@@ -104,6 +107,13 @@ class Act:
     more: str = ""
     service: str = NAME
     group: str = ""
+    baseline: Version | None = None
+    analysis: str = "{interval: 2s, warmup: 2s}"
+
+    @property
+    def fresh(self) -> tuple[Version, ...]:
+        """The versions whose pods are started for the act."""
+        return (self.canary,) if self.baseline is None else (self.canary, self.baseline)
 
     def on(self, receiver: str) -> Act:
         """The act with the address of a running receiver in place of `RECEIVER`."""
@@ -154,6 +164,8 @@ def manifest(act: Act) -> str:
     """The TrafficShift of an act, as a person would write it: this text is both shown and applied."""
     strategy = indent(act.strategy, " " * 4)
     group = f"  group: {{name: {act.group}}}\n" if act.group else ""
+    fresh = act.baseline.name if act.baseline else ""
+    baseline = f"  baseline: {{subset: {fresh}, labels: {{version: {fresh}}}}}\n" if fresh else ""
     more = indent(act.more.rstrip() + "\n", " " * 2) if act.more else ""
     return f"""\
 apiVersion: meshshift.io/v1alpha1
@@ -163,9 +175,9 @@ spec:
   service: {act.service}
   stable: {{subset: {act.stable}}}
   canary: {{subset: {act.canary.name}}}
-  strategy:
+{baseline}  strategy:
 {strategy}
-  analysis: {{interval: 2s, warmup: 2s}}
+  analysis: {act.analysis}
 {more}{group}"""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshshift.lab.demo.scenarios import (
+    baseline,
     demo,
     errors,
     feature_flag,
@@ -32,6 +33,7 @@ _MODULES = (
     notifications,
     group,
     sticky,
+    baseline,
 )
 SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in _MODULES}
 """In the order in which `--help` lists them; the first is the default."""
