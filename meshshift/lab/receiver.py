@@ -12,12 +12,16 @@ A gate counts by the `id` in the question, which is the same for all attempts of
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Receiver:
         self.asked: list[Asked] = []
         self.told: list[Told] = []
         self._answers: Counter[str] = Counter()
+        self._changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -63,6 +68,12 @@ class Receiver:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds; it is looked at after each request."""
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
     async def _gate(self, request: web.Request) -> web.Response:
         body = await request.json()
         waits, last = int(request.query.get("waits", "0")), int(request.query.get("answer", "200"))
@@ -71,10 +82,12 @@ class Receiver:
         status, words = (425, f"{done} of {waits + 1} test suites done") if done <= waits else (last, _final(last))
         key = request.headers.get("Idempotency-Key", "")
         self.asked.append(Asked(time.time(), body["service"], body["id"], key, status))
+        self._changed.set()
         return web.json_response({"message": words}, status=status)
 
     async def _take(self, request: web.Request) -> web.Response:
         self.told.append(Told(time.time(), await request.json()))
+        self._changed.set()
         return web.Response(status=204)
 
 

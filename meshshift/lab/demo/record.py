@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from meshshift.api.status import StatusModel
 from meshshift.core.mesh.cohorts import OWNER
@@ -71,6 +71,11 @@ class Record:
         """Whether the canary never was meant to have any weight so far."""
         return self._unweighted is None
 
+    @property
+    def all_told(self) -> bool:
+        """Whether the receiver was told of as many turns as the act expects."""
+        return len(self._told()) >= len(self.act.expected.told)
+
     def applied(self, generation: int) -> None:
         """From this generation of the shift on its statuses are about this act."""
         self._generation = generation
@@ -105,7 +110,7 @@ class Record:
             self._put_in,
             self._there,
             self._asked(),
-            tuple(one.body["transition"] for one in self._receiver.told[self._skipped[1] :] if self._is_mine(one.body)),
+            self._told(),
             self.copies,
             (self._undecided or now).since(self._before),
         )
@@ -115,8 +120,11 @@ class Record:
         asked = self._receiver.asked[self._skipped[0] :]
         return tuple(replace(one, time=one.time - self._began) for one in asked if one.service == self.act.service)
 
-    def _is_mine(self, told: dict[str, Any]) -> bool:
-        return told.get("service") == self.act.service and told.get("canary") == self.act.canary.name
+    def _told(self) -> tuple[str, ...]:
+        """The turns of this act that the receiver was told of."""
+        mine = (self.act.service, self.act.canary.name)
+        bodies = [one.body for one in self._receiver.told[self._skipped[1] :]]
+        return tuple(body["transition"] for body in bodies if (body.get("service"), body.get("canary")) == mine)
 
     def frame(self, of: int, per_second: float) -> Frame:
         """This moment, for a display."""

@@ -38,6 +38,7 @@ _REFRESH = 0.5
 _RATE_WINDOW = 2.0
 _QUIET = 0.3
 _DRAIN_TIMEOUT = 10.0
+_TOLD_TIMEOUT = 5.0
 _TELEMETRY_TIMEOUT = 30.0
 _SCRAPED = "max(count_over_time(istio_requests_total[1m])) >= 6"
 
@@ -105,7 +106,15 @@ class Stage:
         finally:
             mischief.cancel()
             self._display.finish()
+        await self._heard_out(records)
         return [record.course() for record in records]
+
+    async def _heard_out(self, records: Sequence[Record]) -> None:
+        """A status may be seen before what came ahead of it on another way: edits of the mesh, notifications."""
+        await self._lab.state.virtual_services.caught_up()
+        with contextlib.suppress(TimeoutError):  # the check will say what is missing
+            async with asyncio.timeout(_TOLD_TIMEOUT):
+                await self._lab.receiver.until(lambda: all(record.all_told for record in records))
 
     def _words(self, scene: Sequence[Act]) -> str:
         """What a person would type to start the scene."""

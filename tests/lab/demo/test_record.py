@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from meshshift.lab.demo.record import Record
@@ -83,6 +84,13 @@ def test_of_what_the_receiver_heard_only_this_acts_part_counts() -> None:
     course = played.course()
     assert [(one.id, 4 < one.time < 6) for one in course.asked] == [("a.2", True)]
     assert course.told == ("Started",)
+    assert played.all_told, "the preview expects to tell of nothing"
+    expects = replace(ACT, expected=replace(ACT.expected, told=("Started", "Advanced")))
+    waiting = Record(expects, 1, Counted(), receiver, None)  # type: ignore[arg-type]
+    receiver.told.append(Told(now, told))
+    assert not waiting.all_told
+    receiver.told.append(Told(now, told | {"transition": "Advanced"}))
+    assert waiting.all_told
 
 
 def test_the_history_of_the_act_before_is_handed_on() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 
 from meshshift.lab.receiver import Receiver
@@ -26,6 +28,9 @@ async def test_a_gate_waits_as_often_as_its_address_says_and_then_gives_its_last
 
 async def test_what_is_told_is_kept_in_order() -> None:
     async with Receiver() as receiver, httpx.AsyncClient(base_url=receiver.url) as client:
+        heard = asyncio.create_task(receiver.until(lambda: len(receiver.told) == 3))
         for number in range(3):
+            assert not heard.done()
             assert (await client.post("/told", json={"number": number})).status_code == 204
+        await heard
         assert [one.body["number"] for one in receiver.told] == [0, 1, 2]
