@@ -101,7 +101,7 @@ def plan(
     `metadata.resourceVersion` count as manifests.  `apply` carries out a JSON Patch on a copy.
     """
     mesh = {_ref(each): each for each in map(with_version, documents)}
-    spec = replace(spec, paused=False)
+    spec = replace(spec, paused=False, scale=None)
     course = _Course(spec, namespace, cluster_domain, apply, mesh)
     edits, stop = course.prepare()
     if stop.kind is Kind.HOLD:

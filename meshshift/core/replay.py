@@ -166,11 +166,13 @@ def silenced(spec: ShiftSpec) -> tuple[ShiftSpec, tuple[str, ...]]:
         steps = tuple(step for step in steps if not isinstance(step, SetHeaderRoute | SetMirror))
     if spec.stickiness:
         remarks.append("stickiness is left out: the requests that were counted went where they went")
+    if spec.scale:
+        remarks.append("scale is left out: replicas are taken as ready at once")
     if spec.paused:
         remarks.append("spec.paused is true: taken as false")
     # Which objects the real shift manages does not matter to a mesh that has just one of each.
-    free = replace(spec, steps=steps, paused=False, virtual_services=(), destination_rule=None, stickiness=None)
-    return free, tuple(remarks)
+    free = replace(spec, steps=steps, paused=False, virtual_services=(), destination_rule=None)
+    return replace(free, stickiness=None, scale=None), tuple(remarks)
 
 
 @dataclass(frozen=True, slots=True)

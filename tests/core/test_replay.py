@@ -12,7 +12,7 @@ from meshshift.core.mesh.routes import VirtualServiceSelector
 from meshshift.core.observation import Timing
 from meshshift.core.replay import Moment, Playback, gaps, silenced, stretches
 from meshshift.core.run import Hold, Phase
-from meshshift.core.spec import Analysis, Gate, OnFailure, OnInconclusive, Pause, SetWeight, ShiftSpec, Subset
+from meshshift.core.spec import Analysis, Gate, OnFailure, OnInconclusive, Pause, Scale, SetWeight, ShiftSpec, Subset
 from meshshift.core.telemetry import NoData, Tick, Traffic
 
 T0 = 1_700_000_000.0 // 15 * 15
@@ -147,6 +147,12 @@ def test_nobody_waits_for_a_person_in_a_replay() -> None:
     )
     assert at_five(free).weight == 5
     assert silenced(SPEC) == (SPEC, ())
+
+
+def test_no_replicas_are_waited_for_in_a_replay() -> None:
+    free, remarks = silenced(replace(SPEC, scale=Scale("reviews-v2", "reviews-v1")))
+    assert free == SPEC
+    assert remarks == ("scale is left out: replicas are taken as ready at once",)
 
 
 def test_no_gate_is_asked_in_a_replay() -> None:
