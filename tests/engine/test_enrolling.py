@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -162,6 +163,40 @@ def test_what_would_be_replaced_or_hide_the_subset_is_told_and_left(document: Do
     held(simulation, reason, word)
 
 
+def test_a_version_said_by_two_labels_is_told() -> None:
+    simulation = bare()
+    simulation.deploy("v2", template="two")
+    other = {"app": "reviews", "app.kubernetes.io/version": "v1", "version": "x"}
+    simulation.mesh.edit("Pod", "reviews-v2-two-0", lambda each: each["metadata"].update(labels=other))
+    held(simulation, "VersionLabelsDiffer", "v1")
+
+
+def test_traffic_that_follows_a_subset_of_several_versions_is_told() -> None:
+    simulation = bare()
+    simulation.deploy("v2", template="two")
+    wide = rule("v1")
+    wide["spec"]["subsets"][0]["labels"] = {"app": "reviews"}
+    simulation.mesh.put(wide)
+    simulation.mesh.put(route({"v1": 100}))
+    held(simulation, "SubsetTooWide", "v1, v2")
+
+
+def test_traffic_to_a_subset_that_is_not_there_is_told() -> None:
+    simulation = bare()
+    simulation.mesh.put(rule("v9"))
+    simulation.mesh.put(route({"v1": 100}))
+    held(simulation, "SubsetNotFound", '"v1"')
+
+
+def test_a_version_that_serves_without_a_ready_pod_is_no_stable_to_judge_beside() -> None:
+    simulation = opted_in()
+    simulation.deploy("v1", template="one", ready=False)
+    simulation.run(5)
+    simulation.deploy("v2", template="two")
+    simulation.run(60)
+    assert (simulation.exists, simulation.reason) == (False, "StableNotReady")
+
+
 def test_a_virtual_service_by_wildcard_is_not_taken_over_from() -> None:
     simulation = bare()
     simulation.mesh.put(rule("v1"))
@@ -258,6 +293,47 @@ def test_a_rejected_version_is_tried_again_only_with_another_template() -> None:
     simulation.wait_for(lambda: simulation.serves("v2"))
 
 
+def test_annotations_that_change_on_the_way_back_begin_nothing_anew() -> None:
+    simulation = opted_in()
+    simulation.deploy("v2", template="bad", failing=0.4)
+    simulation.wait_for(lambda: simulation.phase == "RollingBack")
+    run = simulation.status["runId"]
+    simulation.annotate(steps="1,2,3")
+    simulation.run(300)
+    assert (simulation.phase, simulation.status["runId"]) == ("RolledBack", run)
+
+
+def fates(simulation: Enrolling) -> dict[str, str]:
+    annotations = simulation.mesh.get("TrafficShift", "reviews")["metadata"]["annotations"]
+    return {name: each["fate"] for name, each in json.loads(annotations["meshshift.io/versions"]).items()}
+
+
+def test_one_that_gave_way_before_it_began_is_not_taken_for_rejected() -> None:
+    simulation = opted_in()
+    simulation.deploy("v2", template="bad", failing=0.4)
+    simulation.wait_for(lambda: simulation.phase == "RollingBack")
+    simulation.deploy("v3", template="three")
+    simulation.run(1)
+    assert simulation.phase == "RollingBack"
+    simulation.deploy("v4", template="four")
+    simulation.run(2)
+    assert fates(simulation) == {"v1": "former", "v2": "rejected", "v3": "superseded"}
+    simulation.wait_for(lambda: simulation.serves("v4"))
+
+
+def test_one_under_way_that_gives_way_may_come_again_with_another_template() -> None:
+    simulation = opted_in()
+    simulation.deploy("v2", template="two")
+    simulation.wait_for(lambda: simulation.shares().get("v2", 0.0) > 0.0)
+    simulation.deploy("v3", template="three", failing=0.4)
+    simulation.wait_for(lambda: simulation.shares().get("v3", 0.0) > 0.0)
+    simulation.wait_for(lambda: simulation.phase == "RolledBack")
+    simulation.run(100)
+    assert simulation.serves("v1"), "v2 gave way to v3"
+    simulation.deploy("v2", template="mended")
+    simulation.wait_for(lambda: simulation.serves("v2"))
+
+
 def test_what_was_rejected_stays_rejected_after_another_version_and_a_restart() -> None:
     simulation = rejected()
     simulation.deploy("v3", template="three")
@@ -304,6 +380,20 @@ def test_a_version_that_has_gone_leaves_the_routes_first_and_the_rule_after_that
     since = simulation.now
     simulation.wait_for(lambda: simulation.subsets() == ["v2"])
     assert simulation.now - since >= simulation.timing.settle
+
+
+def test_a_subset_that_somebody_sends_to_stays_and_so_does_one_whose_pods_are_starting() -> None:
+    simulation = promoted("v2")
+    testers = {"name": "testers", "match": [{"headers": {"x-old": {"exact": "true"}}}]}
+    theirs = {**testers, "route": [{"destination": {"host": "reviews", "subset": "v1"}}]}
+    simulation.mesh.edit("VirtualService", "reviews", lambda each: each["spec"]["http"].insert(0, theirs))
+    simulation.remove("v1")
+    simulation.run(60)
+    assert simulation.subsets() == ["v1", "v2"]
+    simulation.mesh.edit("VirtualService", "reviews", lambda each: each["spec"]["http"].pop(0))
+    simulation.deploy("v1", template="one", ready=False)
+    simulation.run(60)
+    assert simulation.subsets() == ["v1", "v2"]
 
 
 def test_subsets_that_somebody_declared_stay() -> None:
@@ -357,11 +447,11 @@ def test_a_shift_that_is_deleted_gives_its_traffic_back_before_anything_else_hap
     simulation = opted_in()
     simulation.deploy("v2", template="two")
     simulation.wait_for(lambda: simulation.shares().get("v2", 0.0) > 0.2)
-    simulation.annotate(paused="true")
     simulation.delete()
-    simulation.wait_for(lambda: not simulation.exists)
-    assert [reason for reason, _ in events(simulation) if reason == "SeveralServe"] == []
-    assert simulation.shares() == {"v1": 1.0}
+    simulation.wait_for(lambda: simulation.shares() == {"v1": 1.0})
+    simulation.wait_for(lambda: simulation.serves("v2"))
+    reasons = {reason for reason, _ in events(simulation)}
+    assert not reasons & {"NameTaken", "SeveralServe"}, "nothing was in anybody's way"
 
 
 def test_who_served_last_serves_again_when_the_route_is_lost() -> None:
@@ -466,6 +556,20 @@ def test_a_policy_that_changes_mid_way_is_for_the_next_version() -> None:
     assert simulation.status["runId"] == run
     simulation.deploy("v3", template="three")
     simulation.wait_for(lambda: simulation.shares().get("v3") == pytest.approx(0.03))
+
+
+def test_at_rest_no_field_of_anybodys_objects_is_ours() -> None:
+    def written(by: str) -> Document:
+        return {"manager": by, "operation": "Update", "fieldsV1": {"f:spec": {}}}
+
+    simulation = bare()
+    for document in (rule("v1"), route({"v1": 100})):
+        document["metadata"]["managedFields"] = [written("kubectl"), written("meshshift")]
+        simulation.mesh.put(document)
+    simulation.opt_in()
+    simulation.run(30)
+    for kind in ("DestinationRule", "VirtualService"):
+        assert simulation.mesh.get(kind, "reviews")["metadata"]["managedFields"] == [written("kubectl")]
 
 
 # Others.

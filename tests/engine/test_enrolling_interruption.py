@@ -8,8 +8,9 @@ to the same end, with every invariant holding at every second in between.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,7 @@ class Struck(Enrolling):
         story.arrange(self)
         self.foreign = [_foreign(self.mesh.peek(kind, "reviews")) for kind in ("VirtualService", "DestinationRule")]
         self.mesh.interrupt = self._interrupt
+        self.patched, self.mesh._patched = self.mesh._patched, self._guarded  # type: ignore[method-assign]
         self.checks.append(keeps_its_promises)
 
     def _interrupt(self, call: str, number: int, moment: str) -> None:
@@ -66,6 +68,12 @@ class Struck(Enrolling):
         if len(self.own_calls) == self.victim and moment == self.moment and not self.hit:
             self.hit = call
             raise self.failure()
+
+    def _guarded(self, call: str, kind: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Document:
+        """Every patch of ours is refused if the object has changed since it was read."""
+        unmoved = operations[0]["op"] == "test" and operations[0]["path"] == "/metadata/resourceVersion"
+        assert unmoved or not self.enrolling, operations
+        return self.patched(call, kind, name, operations)
 
     def play(self) -> Struck:
         for at, act in self.story.script:

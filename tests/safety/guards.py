@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.safety.guards_baseline import BASELINE
 from tests.safety.guards_drift import DELETION, OTHERS
 from tests.safety.guards_engine import API, CACHES, INTERRUPTION
+from tests.safety.guards_enrolled import ADOPTED, SHIFTED
 from tests.safety.guards_input import INPUT
 from tests.safety.guards_judge import JUDGING
 from tests.safety.guards_mesh import BREAKING, PATCHES, SHAPES
@@ -30,6 +31,8 @@ AREAS: dict[str, tuple[Guard, ...]] = {
     "Other writers and people": OTHERS,
     "Deletion and commands": DELETION,
     "Policies": POLICIES,
+    "Services that opt in": ADOPTED,
+    "Versions behind a Service": SHIFTED,
     "Interruption": INTERRUPTION,
     "Caches and watches": CACHES,
     "Errors of the API": API,

@@ -67,7 +67,7 @@ def adopt(view: View) -> Serves | Act:
     if isinstance(server, Act):
         return server
     if said.is_spread:
-        act = _rule(view, server) or _unready(server) or _settling(view) or _pin(view, said, server)
+        act = _rule(view, server) or _settling(view) or _pin(view, said, server)
         return act or _speak(view, said, server)
     return _exposed(view) or server
 
@@ -207,12 +207,6 @@ def _rule(view: View, server: Serves) -> Act | None:
     if patch is None or present is not None:
         return None
     return write("AddingSubset", f"adding subset {server.subset} to {patch.target}", patch)
-
-
-def _unready(server: Serves) -> Act | None:
-    if server.version is not None and server.version.ready:
-        return None
-    return wait("NoReadyPods", f"waiting for a ready pod of {server.subset}")
 
 
 def _settling(view: View) -> Act | None:

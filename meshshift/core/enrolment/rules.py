@@ -9,7 +9,7 @@ in, and what versions have left behind taken away.
 from __future__ import annotations
 
 from meshshift.core.enrolment.adoption import adopt
-from meshshift.core.enrolment.releasing import reclaim, release
+from meshshift.core.enrolment.releasing import give_up, reclaim, release
 from meshshift.core.enrolment.shifting import begin, keep_up
 from meshshift.core.enrolment.tidying import tidy
 from meshshift.core.enrolment.view import Act, View, wait, warn
@@ -31,7 +31,8 @@ def decide(view: View) -> Act:
     server = adopt(view)
     if isinstance(server, Act):
         return server
-    return begin(view, wish, server) or tidy(view, server) or wait("Serving", f"{server.subset} serves")
+    act = begin(view, wish, server) or tidy(view, server) or give_up(view)
+    return act or wait("Serving", f"{server.subset} serves")
 
 
 def obstacle(view: View) -> Act | None:
