@@ -109,7 +109,7 @@ SHIFT_STEPS = Metric(
 SHIFT_WEIGHT = Metric(
     "meshshift_shift_weight_ratio",
     MetricType.GAUGE,
-    "A subset's part of the traffic that stable and canary share, 0 to 1.",
+    "A subset's part of the traffic that stable, canary and baseline share, 0 to 1.",
     (
         *_SHIFT,
         _SUBSET,

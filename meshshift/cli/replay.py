@@ -47,7 +47,7 @@ _ARM_FLAGS: tuple[Option, ...] = tuple(
         ("workload", "workloads", "workload", "; default: SERVICE-SUBSET"),
         ("revision", "revisions", "canonical revision", ""),
     )
-    for arm in ("canary", "stable")
+    for arm in ("canary", "stable", "baseline")
 )
 OPTIONS: tuple[Option, ...] = (
     *SOURCE,
@@ -112,6 +112,7 @@ def replay(**flags: Any) -> None:
     arms = Arms(
         _arm(names, "canary", f"{spec.service}-{spec.canary.name}"),
         _arm(names, "stable", f"{spec.service}-{spec.stable.name}"),
+        _arm(names, "baseline", f"{spec.service}-{spec.baseline.name}") if spec.baseline else None,
     )
     try:
         prometheus = prometheus_settings(Settings(**flags))

@@ -186,7 +186,8 @@ def _verdicts(found: Replayed) -> Iterator[str]:
 
 
 def _arms(found: Replayed) -> tuple[tuple[str, Arm], ...]:
-    return ("canary", found.arms.canary), ("stable", found.arms.stable)
+    beside = (("baseline", found.arms.baseline),) if found.arms.baseline else ()
+    return ("canary", found.arms.canary), ("stable", found.arms.stable), *beside
 
 
 def _recognised(arm: Arm) -> str:

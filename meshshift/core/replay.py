@@ -238,7 +238,7 @@ def stretches(ticks: Sequence[Tick]) -> tuple[Stretch, ...]:
     """The weights that were really there, as the requests tell them."""
     found: list[Stretch] = []
     for tick in ticks:
-        here = Stretch(tick.start, tick.end, tick.canary.total, tick.stable.total)
+        here = Stretch(tick.start, tick.end, tick.canary.total, tick.answered - tick.canary.total)
         if found and not _moved(found[-1], here):
             last = found[-1]
             here = Stretch(last.start, here.end, last.canary + here.canary, last.stable + here.stable)

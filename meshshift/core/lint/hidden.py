@@ -103,6 +103,9 @@ def _wanted(manifests: ManifestSet, host: str, home: str) -> list[str]:
     own = [rule for rule in manifests.rules_for(host) if ref_of(rule, _KIND).namespace == home]
     named = [text(member(each, "name")) for rule in own for each in manifests.subsets_of(rule)]
     shifted = [
-        name for _, target in manifests.targets if target.host == host for name in (target.stable, target.canary)
+        name
+        for _, target in manifests.targets
+        if target.host == host
+        for name in (target.stable, target.canary, target.baseline or "")
     ]
     return [name for name in dict.fromkeys([*named, *shifted]) if name]

@@ -59,6 +59,12 @@ def subset_missing(manifests: ManifestSet) -> Iterator[Finding]:
             yield error(
                 "subset-missing", shift.ref, f"spec.canary.subset: {rule} has no subset {shown(target.canary)}; {fix}"
             )
+        baseline = shift.spec.baseline
+        if baseline is not None and view.baseline_labels is None and not baseline.labels:
+            fix = "add it there, or give spec.baseline.labels"
+            yield error(
+                "subset-missing", shift.ref, f"spec.baseline.subset: {rule} has no subset {shown(baseline.name)}; {fix}"
+            )
 
 
 def skipped_route(manifests: ManifestSet) -> Iterator[Finding]:

@@ -46,6 +46,14 @@ def test_a_subset_that_the_shift_adds_is_fine() -> None:
     assert not list(shifting.subset_missing(sound(shifts=(adding,), destination_rules=(reviews_rule("v1"),))))
 
 
+def test_a_baseline_that_nobody_adds_is_an_error() -> None:
+    severity, _, message = said(shifting.subset_missing, sound(shifts=(shift(baseline=Subset("v1-baseline")),)))
+    assert severity is Severity.ERROR
+    assert message.startswith('spec.baseline.subset: DestinationRule bookinfo/reviews has no subset "v1-baseline"')
+    adding = shift(baseline=Subset("v1-baseline", {"version": "v1-baseline"}))
+    assert not list(shifting.subset_missing(sound(shifts=(adding,))))
+
+
 def test_stable_has_to_be_there_before() -> None:
     found = only(shifting.subset_missing, sound(destination_rules=(reviews_rule("v2"),)))
     assert found.message.startswith('spec.stable.subset: DestinationRule bookinfo/reviews has no subset "v1"')
