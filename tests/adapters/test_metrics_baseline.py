@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from meshshift.adapters.metrics_shifts import ShiftSeries
 from meshshift.adapters.metrics_snapshot import ShiftSnapshot, snapshot_of
 from meshshift.core.decision import Decision
@@ -21,6 +25,12 @@ class Metered(Silent):
         self.snapshot = snapshot_of(shift, observation, decision, self.snapshot)
 
 
+def weight(text: str, subset: str, source: str) -> float:
+    """The one sample of a subset's weight."""
+    (found,) = re.findall(rf'meshshift_shift_weight_ratio{{.*subset="{subset}",source="{source}"}} (.*)', text)
+    return float(found)
+
+
 def test_three_weights_add_up_and_the_baseline_is_named_as_the_control() -> None:
     simulation, journal, series = world(), Metered(), ShiftSeries()
     simulation.reconciler.journal = journal
@@ -31,6 +41,6 @@ def test_three_weights_add_up_and_the_baseline_is_named_as_the_control() -> None
     text = series.exposition()
     for subset, ratio in (("v1", 0.5), ("v2", 0.25), (BASELINE, 0.25)):
         for source in ("desired", "observed", "measured"):
-            assert f'subset="{subset}",source="{source}"}} {ratio}\n' in text
+            assert weight(text, subset, source) == pytest.approx(ratio)
     assert f'indicator="success-rate",subset="{BASELINE}"}}' in text
     assert 'indicator="success-rate",subset="v1"}' not in text

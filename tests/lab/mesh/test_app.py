@@ -160,3 +160,16 @@ async def test_while_draining_requests_are_served_and_the_probe_fails() -> None:
 def test_the_environment_is_checked() -> None:
     with pytest.raises(BadChaosError, match="error_rate: 7"):
         Behaviour.from_environment({"ERROR_RATE": "7"})
+
+
+async def test_the_first_requests_of_a_cold_pod_are_answered_after_later_ones_of_a_warm_one() -> None:
+    async with serving(COLD_REQUESTS="1", COLD_MS="500") as app:
+
+        async def is_taken_up() -> bool:
+            return app.served == 1
+
+        first = asyncio.create_task(exchange(app, get("/cold")))
+        await eventually(is_taken_up)
+        assert (await exchange(app, get("/warm")))[0][0] == 200
+        assert not first.done()
+        assert (await first)[0][1]["path"] == "/cold"
