@@ -120,3 +120,12 @@ def run_of(shift: Document) -> Run | None:
     """The run as persisted in the shift."""
     checkpoint = (shift.get("status") or {}).get("checkpoint")
     return _run(checkpoint) if checkpoint else None
+
+
+def raises(history: History) -> Iterator[tuple[Write, float, float]]:
+    """Our writes that give the canary more than it had."""
+    for write in history.writes:
+        if write.call == "patch VirtualService":
+            before, after = percent(write.before), percent(write.after)
+            if after is not None and after > (before or 0.0):
+                yield write, before or 0.0, after

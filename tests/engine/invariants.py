@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from math import ceil
 
 from meshshift.core.mesh.cohorts import is_inserted
 from meshshift.core.mesh.documents import Target
@@ -29,6 +28,7 @@ from tests.engine.history import (
     Write,
     name_of,
     percent,
+    raises,
     run_of,
     weights,
 )
@@ -37,6 +37,10 @@ from tests.engine.invariants_baseline import (
     no_weight_reaches_a_baseline_that_is_unsettled,
     no_weight_reaches_a_baseline_without_subset_or_pods,
     the_baseline_gets_what_the_canarys_weight_says,
+)
+from tests.engine.invariants_replicas import (
+    no_version_is_scaled_down_while_it_is_used,
+    no_weight_beyond_what_ready_replicas_carry,
 )
 from tests.engine.invariants_steps import (
     no_gate_is_passed_before_it_has_opened,
@@ -54,15 +58,6 @@ COMMAND = "meshshift.io/command"
 FINALIZER = "meshshift.io/traffic"
 
 REVIEWS = Target("reviews", "bookinfo", STABLE, CANARY)
-
-
-def _raises(history: History) -> Iterator[tuple[Write, float, float]]:
-    """Our writes that give the canary more than it had."""
-    for write in history.writes:
-        if write.call == "patch VirtualService":
-            before, after = percent(write.before), percent(write.after)
-            if after is not None and after > (before or 0.0):
-                yield write, before or 0.0, after
 
 
 def _states(history: History) -> Iterator[tuple[Write, Document, Document]]:
@@ -89,7 +84,7 @@ def weights_that_are_ours_keep_their_share(history: History) -> list[str]:
 def the_canary_never_gets_more_than_its_step_allows(history: History) -> list[str]:
     """After our write the canary has at most the weight of the step that was persisted before."""
     found = []
-    for write, before, after in _raises(history):
+    for write, before, after in raises(history):
         run = run_of(write.shift)
         if run is None:
             found.append(f"{write.at}: {before} became {after}% without a run")
@@ -135,7 +130,7 @@ def no_increase_after_an_abort(history: History) -> list[str]:
         present = [sight.percent or 0.0 for sight in history.sights if sight.at <= at]
         most = max(float(run.desired), present[-1] if present else 0.0)
         later = min((when for when, _ in history.orders if when > at), default=float("inf"))
-        for write, before, after in _raises(history):
+        for write, before, after in raises(history):
             # A pass that had persisted its intent when the order came may still be writing it down.
             if at < write.at < later and after > most and run_of(write.shift) is not None:
                 now = run_of(write.shift)
@@ -158,7 +153,7 @@ def no_increase_while_prometheus_cannot_be_read(history: History) -> list[str]:
         there = [sight.percent or 0.0 for sight in history.seen(write.as_of["VirtualService"], write.at)]
         if write.blind and now > max(was, *there):
             found.append(f"{write.at}: {was}% became {now}% in blindness: {after['message']}")
-    for write, was, now in _raises(history):
+    for write, was, now in raises(history):
         if write.blind == "unreadable":
             found.append(f"{write.at}: {was}% became {now}% in blindness")
     return found
@@ -168,7 +163,7 @@ def no_weight_reaches_a_subset_that_is_missing(history: History) -> list[str]:
     """Whoever gets weight is in the DestinationRule."""
     return [
         f"{write.at}: {before}% became {after}% without subset {CANARY}"
-        for write, before, after in _raises(history)
+        for write, before, after in raises(history)
         if not any(sight.subset for sight in history.seen(write.as_of["DestinationRule"], write.at))
     ]
 
@@ -197,7 +192,7 @@ def no_weight_reaches_a_subset_without_ready_pods(history: History) -> list[str]
     """Whoever gets more weight has a ready pod."""
     return [
         f"{write.at}: {before}% became {after}% without a ready pod since {write.as_of['Pod']}"
-        for write, before, after in _raises(history)
+        for write, before, after in raises(history)
         if not any(sight.ready for sight in history.seen(write.as_of["Pod"], write.at))
     ]
 
@@ -315,49 +310,6 @@ def every_turn_is_told_as_an_event(history: History) -> list[str]:
         *(f"no Event tells of {turn}" for turn in wanted - told),
         *(f"told too often: {turn}" for turn in told - wanted),
     ]
-
-
-def _scaled(history: History) -> Iterator[tuple[Write, str, int, int]]:
-    """Our writes of a Deployment's replicas: its version, and the numbers before and after."""
-    for write in history.writes:
-        if write.call.startswith("patch Deployment"):
-            version = write.after["metadata"]["name"].rpartition("-")[2]
-            yield write, version, int(write.before["spec"]["replicas"]), int(write.after["spec"]["replicas"])
-
-
-def no_weight_beyond_what_ready_replicas_carry(history: History) -> list[str]:
-    """With replica care the canary has its share of stable's replicas ready before it gets the weight."""
-    found = []
-    for write, before, after in _raises(history):
-        run = run_of(write.shift)
-        if run is None or run.spec.scale is None or not run.desired:
-            continue
-        sights = list(history.seen(write.as_of["Pod"], write.at))
-        full = min(sight.replicas.get(STABLE, 0) for sight in sights)
-        least = max(run.spec.scale.least, ceil(after * full / 100))
-        if not any(sight.ready >= least for sight in sights):
-            found.append(f"{write.at}: {before}% became {after}% with fewer than {least} of {full} replicas ready")
-    return found
-
-
-UNUSED = 30.0
-"""Seconds for which a version had no weight before it may go: the controller asks for more, of a clock that is off."""
-
-
-def no_version_is_scaled_down_while_it_is_used(history: History) -> list[str]:
-    """A Deployment goes down only after the run has ended, and after a time in which nothing was sent to it."""
-    found = []
-    for write, version, before, after in _scaled(history):
-        if after >= before:
-            continue
-        run = run_of(write.shift)
-        if run is None or not run.phase.ended:
-            found.append(f"{write.at}: {version} went from {before} to {after} while the run is {run and run.phase}")
-        share = 0.0 if version == CANARY else 100.0
-        until = min(write.as_of["VirtualService"], write.at)
-        if any(sight.percent != share for sight in history.seen(write.at - UNUSED, until)):
-            found.append(f"{write.at}: {version} went from {before} to {after} although it was sent to")
-    return found
 
 
 Invariant = Callable[[History], list[str]]

@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 
 from meshshift.core.gate_call import Answered
-from tests.engine import invariants, invariants_baseline, invariants_steps, invariants_sticky
+from tests.engine import (
+    invariants,
+    invariants_baseline,
+    invariants_replicas,
+    invariants_steps,
+    invariants_sticky,
+)
 from tests.engine.history import BASELINE, History, Sight, Write
 from tests.engine.invariants import INVARIANTS
-from tests.engine.simulation import NAMESPACE, Document, bookinfo, copied, pod, route, rule, shift
-from tests.engine.stories import COHORTS, GATED
+from tests.engine.simulation import NAMESPACE, Document, Simulation, bookinfo, copied, pod, route, rule, shift
+from tests.engine.stories import CARED, COHORTS, GATED, scaled
 
 AS_OF = {"VirtualService": 10.0, "DestinationRule": 10.0, "Pod": 10.0, "TrafficShift": 10.0}
 
@@ -290,7 +296,42 @@ def baseline_removed_in_use() -> History:
     return broken(sights=sights, writes=[gone])
 
 
+def cared_at_five() -> tuple[Document, Document]:
+    """A TrafficShift with replica care under way at 5%, and the Deployment of v1."""
+    simulation = Simulation()
+    scaled(simulation)
+    simulation.mesh.put(shift(scale=CARED))
+    simulation.run(200, until=lambda s: s.weight == 5)
+    return simulation.mesh.get("TrafficShift", "reviews"), simulation.mesh.get("Deployment", "reviews-v1")
+
+
+CARED_SHIFT, CARED_STABLE = cared_at_five()
+
+
+def weight_beyond_replicas() -> History:
+    sights = [Sight(9.0, 0.0, subset=True, ready=1, replicas={"v1": 40, "v2": 1})]
+    return broken(sights=sights, writes=[weighing(20.0, BEFORE, route({"v1": 95, "v2": 5}), CARED_SHIFT)])
+
+
+def lowered(at: float, stored: Document) -> Write:
+    fewer = copied(CARED_STABLE)
+    fewer["spec"]["replicas"] = 0
+    return Write(at, "patch Deployment", named(CARED_STABLE), named(fewer), stored, AS_OF)
+
+
+def lowered_under_way() -> History:
+    return broken(sights=[Sight(9.0, 100.0, subset=True, ready=1)], writes=[lowered(60.0, CARED_SHIFT)])
+
+
+def lowered_in_use() -> History:
+    ended = told(CARED_SHIFT, {"phase": "Succeeded", "ended": 50.0})
+    return broken(sights=[Sight(9.0, 95.0, subset=True, ready=1)], writes=[lowered(60.0, ended)])
+
+
 BREACHES = (
+    (invariants_replicas.no_weight_beyond_what_ready_replicas_carry, weight_beyond_replicas),
+    (invariants_replicas.no_version_is_scaled_down_while_it_is_used, lowered_under_way),
+    (invariants_replicas.no_version_is_scaled_down_while_it_is_used, lowered_in_use),
     (invariants_baseline.the_baseline_gets_what_the_canarys_weight_says, baseline_beyond_the_canary),
     (invariants_baseline.no_weight_reaches_a_baseline_without_subset_or_pods, baseline_without_pods),
     (invariants_baseline.no_weight_reaches_a_baseline_without_subset_or_pods, baseline_without_subset),
