@@ -35,6 +35,8 @@ class InPlace(Enrolling):
         self.created: dict[str, float] = {}
         self.templates: dict[tuple[str, str], Document] = {}
         self.made = 0
+        self.proven: set[str] = set()
+        self.loses = False
         super().__init__(**options)
 
     def restart(self) -> None:
@@ -179,6 +181,11 @@ class InPlace(Enrolling):
     def copies(self) -> list[str]:
         """The names of the copies that there are."""
         return [key[2] for key, each in self.mesh.objects.items() if key[0] == "Deployment" and _labels(each).get(COPY)]
+
+    def of_copy(self) -> list[Document]:
+        """The pods that the service's shift was about."""
+        labels = self.mesh.peek("TrafficShift", "reviews")["spec"]["canary"]["labels"].items()
+        return [pod for pod in self.pods().values() if labels <= _labels(pod).items()]
 
     def tags(self) -> dict[str, float]:
         """Which versions get the traffic, whoever runs them."""

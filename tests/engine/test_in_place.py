@@ -2,58 +2,195 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
+from meshshift.core.in_place.deployments import COPY
 from tests.engine.in_place import InPlace, running
+from tests.engine.in_place_stories import STORIES, Story, adopted, play, settled
 
 
-def lost(simulation: InPlace) -> None:
-    assert "lost" not in simulation.shares(), (
-        f"{simulation.now}: {simulation.subset('stable')} {simulation.acts.acts[-1]}"
-    )
+def told(simulation: InPlace) -> str:
+    return f"{simulation.status.get('message')} {[act.message for act in simulation.acts.acts[-3:]]}"
 
 
-def adopted() -> InPlace:
-    simulation = running()
-    simulation.checks.append(lambda s: lost(simulation))
-    simulation.opt_in(workload="in-place")
-    simulation.run(60, until=lambda s: simulation.at_rest("v1"))
-    assert simulation.at_rest("v1"), simulation.acts.acts[-3:]
-    return simulation
+def until(simulation: InPlace, condition: Callable[[InPlace], bool], seconds: float = 900) -> None:
+    simulation.run(seconds, until=lambda _: condition(simulation))
+    assert condition(simulation), told(simulation)
+
+
+def shifting(simulation: InPlace) -> bool:
+    return bool(simulation.weights().get("canary"))
+
+
+def at_home(simulation: InPlace) -> bool:
+    """Is the Deployment rolling out what a copy has proven?"""
+    return not simulation.original["spec"].get("paused") and COPY in (simulation.subset("stable") or {})
 
 
 def test_a_deployment_is_adopted_without_a_change_for_anybody() -> None:
     simulation = adopted()
-    assert simulation.mesh.calls == ["create DestinationRule", "create VirtualService", "patch Deployment"]
+    assert simulation.mesh.calls == ["create DestinationRule", "create VirtualService", "patch Deployment", "event"]
     assert simulation.original["metadata"]["annotations"]["meshshift.io/paused-for"] == "reviews"
     assert simulation.weights() == {"stable": 100}
 
 
-def test_a_good_template_is_proven_on_a_copy_and_rolled_out() -> None:
-    simulation = adopted()
-    simulation.set_image("v2")
-    simulation.run(900, until=lambda s: simulation.at_rest("v2"))
-    assert simulation.at_rest("v2"), (simulation.status.get("message"), simulation.acts.acts[-3:])
-
-
-def test_a_bad_template_leaves_the_deployment_as_it_is_and_says_why() -> None:
-    simulation = adopted()
-    simulation.set_image("v3", failing=0.3)
-    simulation.run(900, until=lambda s: bool(simulation.rejected) and simulation.at_rest("v1"))
-    assert simulation.at_rest("v1"), (simulation.status.get("message"), simulation.acts.acts[-3:])
-    assert "v3" in simulation.original["spec"]["template"]["spec"]["containers"][0]["image"]
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_it_comes_to_its_end(story: Story) -> None:
+    simulation = play(story)
+    assert settled(simulation) == story.end, told(simulation)
     calls = len(simulation.mesh.calls)
-    simulation.run(900)
-    assert simulation.at_rest("v1")
-    assert len(simulation.mesh.calls) == calls, "nothing is tried again until the template changes"
+    simulation.run(600)
+    assert settled(simulation) == story.end, told(simulation)
+    assert len(simulation.mesh.calls) == calls, f"it rests: {simulation.mesh.calls[calls:]}"
 
 
-def test_good_bad_and_good_again_while_the_bad_one_is_taken_back() -> None:
+def test_what_is_rejected_says_so_on_the_deployment() -> None:
+    simulation = play(next(story for story in STORIES if story.name == "bad"))
+    digest, _, why = simulation.rejected.partition(" ")
+    assert len(digest) == 8
+    assert "success-rate proven worse" in why
+    simulation.mesh.edit(
+        "Deployment",
+        "reviews",
+        lambda document: document["metadata"]["annotations"].pop("meshshift.io/rejected"),
+        spec=False,
+    )
+    simulation.behaviours.clear()
+    until(simulation, lambda s: s.at_rest("v3"))
+
+
+def test_a_template_that_never_comes_up_is_rejected() -> None:
+    simulation = adopted()
+    simulation.mesh.edit("Deployment", "reviews", lambda document: document["spec"].update(progressDeadlineSeconds=60))
+    simulation.run(5)
+    simulation.set_image("v6")
+    until(simulation, lambda s: "progress" in s.rejected and s.at_rest("v1"), 200)
+    assert not simulation.exists, "no shift was begun"
+
+
+def test_a_deployment_that_is_resumed_mid_run_is_paused_again_at_once() -> None:
     simulation = adopted()
     simulation.set_image("v2")
-    simulation.run(900, until=lambda s: simulation.at_rest("v2"))
-    simulation.set_image("v3", failing=0.3)
-    simulation.run(900, until=lambda s: s.phase == "RollingBack")
-    assert simulation.phase == "RollingBack"
-    simulation.set_image("v4")
-    simulation.run(900, until=lambda s: simulation.at_rest("v4"))
-    assert simulation.at_rest("v4"), (simulation.status.get("message"), simulation.acts.acts[-3:])
+    until(simulation, shifting)
+    simulation.resume_by_hand()
+    simulation.run(2)
+    assert simulation.original["spec"]["paused"]
+    until(simulation, lambda s: s.at_rest("v2"))
+
+
+def test_a_deployment_that_is_resumed_at_rest_rolls_out_and_is_paused_again() -> None:
+    simulation = play(next(story for story in STORIES if story.name == "bad"))
+    simulation.behaviours.clear()
+    simulation.proven.add("v3")
+    simulation.resume_by_hand()
+    until(simulation, lambda s: s.at_rest("v3"), 60)
     assert simulation.rejected == ""
+
+
+def test_another_template_while_the_deployment_comes_home_is_held_and_tried_out() -> None:
+    simulation = adopted()
+    simulation.set_image("v2")
+    until(simulation, at_home)
+    simulation.set_image("v3", failing=0.3)
+    simulation.run(2)
+    assert simulation.original["spec"]["paused"], "v3 must not roll out although the Deployment was resumed for v2"
+    until(simulation, lambda s: bool(s.rejected) and not s.weights()["canary"])
+    simulation.run(60)
+    assert simulation.tags() == {"v2": 1.0}, "the copy of v2 serves"
+    assert len(simulation.copies()) == 1
+    simulation.set_image("v2")
+    until(simulation, lambda s: s.at_rest("v2"))
+
+
+def test_a_copy_follows_the_size_of_the_deployment() -> None:
+    simulation = adopted()
+    simulation.set_image("v2")
+    until(simulation, shifting)
+    simulation.scale(4)
+    [copy] = simulation.copies()
+    until(simulation, lambda s: s.mesh.peek("Deployment", copy)["spec"]["replicas"] == 4, 10)
+    until(simulation, lambda s: s.at_rest("v2", 4))
+
+
+def test_the_original_and_the_copy_count_their_own_pods_only() -> None:
+    simulation = adopted()
+    simulation.set_image("v2")
+    until(simulation, shifting)
+    [name] = simulation.copies()
+    copy = simulation.mesh.peek("Deployment", name)
+    labels = copy["spec"]["template"]["metadata"]["labels"]
+    assert copy["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert {"app": "reviews"}.items() <= labels.items(), "the Service selects the copy's pods"
+    original = simulation.original["spec"]["template"]["metadata"]["labels"]
+    assert not copy["spec"]["selector"]["matchLabels"].items() <= original.items()
+    [owner] = copy["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Deployment", simulation.original["metadata"]["uid"])
+    assert "controller" not in owner
+
+
+def test_with_the_deployment_its_copies_go() -> None:
+    simulation = adopted()
+    simulation.checks.clear()
+    simulation.set_image("v2")
+    until(simulation, shifting)
+    simulation.mesh.remove("Deployment", "reviews")
+    simulation.run(30)
+    assert simulation.copies() == []
+
+
+def test_a_template_that_was_never_proven_is_not_rolled_out_by_letting_go() -> None:
+    simulation = play(next(story for story in STORIES if story.name == "bad"))
+    simulation.annotate(workload=None, strategy=None)
+    simulation.run(60)
+    assert simulation.original["spec"]["paused"]
+    assert simulation.runs() == {"v1": 2}
+    assert "meshshift.io/paused-for" not in simulation.original["metadata"]["annotations"]
+    assert "LeftPaused" in {reason for reason, _ in simulation.mesh.events.values()}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d["spec"].update(strategy={"type": "Recreate"}), "RecreateStrategy"),
+        (lambda d: None, "SeveralDeployments"),
+    ],
+)
+def test_what_cannot_be_done_in_place_is_refused_and_touches_nothing(
+    change: Callable[[dict[str, object]], None], reason: str
+) -> None:
+    simulation = running()
+    simulation.mesh.edit("Deployment", "reviews", change)
+    if reason == "SeveralDeployments":
+        second = simulation.mesh.get("Deployment", "reviews")
+        second["metadata"] |= {"name": "reviews-b", "uid": "uid-b"}
+        simulation.mesh.put(second)
+    simulation.opt_in(workload="in-place")
+    simulation.run(30)
+    assert simulation.mesh.calls == ["event"]
+    assert simulation.reason == reason
+
+
+def test_routes_that_name_a_subset_of_somebody_else_are_left_alone() -> None:
+    simulation = running()
+    rule = {"kind": "DestinationRule", "metadata": {"name": "reviews"}}
+    simulation.mesh.put(
+        {**rule, "spec": {"host": "reviews", "subsets": [{"name": "v1", "labels": {"app": "reviews"}}]}}
+    )
+    destination = {"destination": {"host": "reviews", "subset": "v1"}}
+    spec = {"hosts": ["reviews"], "http": [{"route": [destination]}]}
+    simulation.mesh.put({"kind": "VirtualService", "metadata": {"name": "reviews"}, "spec": spec})
+    simulation.opt_in(workload="in-place")
+    simulation.run(30)
+    assert simulation.reason == "RoutesElsewhere"
+    assert simulation.mesh.calls == ["event"]
+
+
+def test_a_controller_that_does_not_watch_deployments_says_so() -> None:
+    simulation = running()
+    simulation.world.watches_deployments = False
+    simulation.opt_in(workload="in-place")
+    simulation.run(10)
+    assert simulation.reason == "InPlaceOff"
+    assert simulation.mesh.calls == ["event"]

@@ -207,11 +207,11 @@ def is_copy(document: Document) -> bool:
     return bool(labels.get(COPY)) and labels.get(_MANAGED_BY) == MANAGER
 
 
-def copy_document(original: Workload) -> Document:
-    """The copy of the original's present template, to be created."""
+def copy_document(original: Workload, before: str = "") -> Document:
+    """The copy of the original's present template, to be created; `before` is the mark of the one tried before it."""
     document, template = original.document, original.template
     name = f"{original.name[:_LONGEST_NAME].replace('.', '-').rstrip('-')}-{template}"
-    mark = f"{name}.{digest([original.uid, original.version])[:6]}"
+    mark = f"{name}.{digest([original.uid, original.version, before])[:6]}"
     pods = copying.deepcopy(member(document, "spec", "template"))
     pods["metadata"] = {**pods.get("metadata", {}), "labels": {**original.labels, COPY: mark}}
     limit = member(document, "spec", "progressDeadlineSeconds")

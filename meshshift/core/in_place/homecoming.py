@@ -9,7 +9,7 @@ proxies have either pods until they all have the new ones, and only then does th
 
 from __future__ import annotations
 
-from meshshift.core.enrolment.view import Act, Standing, wait, warn, write
+from meshshift.core.enrolment.view import Act, Standing, Tell, wait, warn, write
 from meshshift.core.in_place import edits
 from meshshift.core.in_place.deployments import COPY, HASH_LABEL
 from meshshift.core.in_place.stage import CANARY, STABLE, Server, Stage
@@ -61,7 +61,7 @@ def come_home(stage: Stage) -> Act | None:
         return _take_over(stage)
     if original.paused:
         message = f"{original.ref} rolls out the template that {serving.name} has proven"
-        return write("Resuming", message, edits.resume(original))
+        return write("Resuming", message, edits.resume(original), tell=Tell.NORMAL)
     if original.late:
         return warn("RollOutLate", f"{original.ref} does not roll out, {serving.name} goes on serving: {original.late}")
     message = f"{original.ref} rolls out: {original.updated} of {original.replicas} pods; {serving.name} serves"
@@ -115,8 +115,10 @@ def _let_go(stage: Stage) -> Act | None:
         return None
     if not original.seen or stage.unproven:
         message = f"{original.ref} stays paused: its present template was never proven; resume it when it may roll out"
-        return write("LeftPaused", message, edits.let_go(original, resumed=False)) if original.seen else None
-    return write("Released", f"{original.ref} is resumed", edits.let_go(original, resumed=True))
+        if not original.seen:
+            return wait("Unseen", f"the Deployment controller has not looked at {original.ref} yet", SOON)
+        return write("LeftPaused", message, edits.let_go(original, resumed=False), tell=Tell.WARNING)
+    return write("Resumed", f"{original.ref} is resumed", edits.let_go(original, resumed=True), tell=Tell.NORMAL)
 
 
 def _left(stage: Stage) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from meshshift.core.enrolment.adoption import adopt
 from meshshift.core.enrolment.releasing import release
 from meshshift.core.enrolment.rules import obstacle
-from meshshift.core.enrolment.view import Act, Standing, wait, warn, write
+from meshshift.core.enrolment.view import Act, Standing, Tell, wait, warn, write
 from meshshift.core.in_place import edits
+from meshshift.core.in_place.deployments import COPY
 from meshshift.core.in_place.homecoming import come_home, normalise, rest
 from meshshift.core.in_place.stage import CANARY, STABLE, Server, Stage
 from meshshift.core.in_place.trial import narrow, try_out, watch_over
@@ -96,7 +97,7 @@ def _adopt(stage: Stage) -> Act | None:
             f"destinations of {stage.target.host} name no subset, and they get one that follows the Deployment",
         )
     labels = stage.labels(CANARY)
-    if labels and stage.pods.ready(labels) and not stage.marked(next(iter(labels.values()))):
+    if labels is not None and set(labels) != {COPY}:
         return warn(
             "SubsetTaken",
             f"subset {shown(CANARY)} has the labels {shown(labels)}: in place this name is the copy's; rename it",
@@ -113,7 +114,7 @@ def _pause(stage: Stage) -> Act | None:
     if not original.complete:
         return wait("RollingOut", f"{original.ref} rolls out: {original.updated} of {original.replicas} pods", SOON)
     message = f"{original.ref} is paused: from now on a new template is tried out before it is rolled out"
-    return write("Pausing", message, edits.pause(original, stage.view.target.service))
+    return write("Pausing", message, edits.pause(original, stage.view.target.service), tell=Tell.NORMAL)
 
 
 def _reject(stage: Stage) -> Act | None:
@@ -127,7 +128,7 @@ def _reject(stage: Stage) -> Act | None:
     if not why:
         return None
     message = f"{stage.original.ref} keeps its version: {why}"
-    return write("Rejected", message, edits.reject(stage.original, why))
+    return write("Rejected", message, edits.reject(stage.original, why), tell=Tell.WARNING)
 
 
 def _sweep(stage: Stage) -> Act | None:

@@ -110,7 +110,7 @@ def _copy(stage: Stage) -> Act | None:
     if stage.server not in {Server.ORIGINAL, Server.COPY}:
         return wait("Pinning", "waiting until stable has the pods that serve", SOON)
     if copy is None:
-        document = copy_document(original)
+        document = copy_document(original, stage.tried)
         name = document["metadata"]["name"]
         return write("Copying", f"creating {name}, which runs the new template of {original.ref}", Creation(document))
     if copy.replicas < original.replicas:

@@ -1,0 +1,130 @@
+"""What happens to a Deployment that is updated in place, and what has to hold at every instant of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from meshshift.core.in_place.deployments import COPY
+from tests.engine.in_place import InPlace, running
+
+When = Callable[[InPlace], bool]
+Do = Callable[[InPlace], None]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What people do, each thing as soon as its condition holds, and where it ends."""
+
+    name: str
+    script: tuple[tuple[When, Do], ...]
+    end: str
+
+
+def always(_: InPlace) -> bool:
+    return True
+
+
+def resting(tag: str) -> When:
+    return lambda simulation: simulation.at_rest(tag)
+
+
+def shifting(simulation: InPlace) -> bool:
+    return bool(simulation.weights().get("canary"))
+
+
+def going_back(simulation: InPlace) -> bool:
+    return simulation.exists and simulation.phase == "RollingBack"
+
+
+def rejected(simulation: InPlace) -> bool:
+    return bool(simulation.rejected)
+
+
+def coming_home(simulation: InPlace) -> bool:
+    return COPY in (simulation.subset("stable") or {}) and not simulation.original["spec"].get("paused")
+
+
+def image(tag: str, failing: float | None = None) -> Do:
+    return lambda simulation: simulation.set_image(tag, failing=failing)
+
+
+def let_go(simulation: InPlace) -> None:
+    simulation.annotate(workload=None, strategy=None)
+
+
+STORIES = (
+    Story("good", ((always, image("v2")),), "v2 at rest"),
+    Story("bad", ((always, image("v3", 0.3)),), "v1 at rest"),
+    Story(
+        "bad, then good while the bad one goes back",
+        ((always, image("v3", 0.3)), (going_back, image("v4"))),
+        "v4 at rest",
+    ),
+    Story("rejected, then good", ((always, image("v3", 0.3)), (rejected, image("v4"))), "v4 at rest"),
+    Story("another one mid-run", ((always, image("v2")), (shifting, image("v4"))), "v4 at rest"),
+    Story("set back mid-run", ((always, image("v2")), (shifting, image("v1"))), "v1 at rest"),
+    Story("another one on the way home", ((always, image("v2")), (coming_home, image("v4"))), "v4 at rest"),
+    Story("the copy is deleted mid-run", ((always, image("v2")), (shifting, InPlace.delete_copy)), "v2 at rest"),
+    Story("resumed mid-run", ((always, image("v2")), (shifting, InPlace.resume_by_hand)), "v2 at rest"),
+    Story("let go at rest", ((always, let_go),), "v1 let go"),
+    Story("let go mid-run", ((always, image("v2")), (shifting, let_go)), "v1 left paused"),
+    Story("let go on the way home", ((always, image("v2")), (coming_home, let_go)), "v2 let go"),
+)
+LOSES = {"the copy is deleted mid-run"}
+"""Stories in which somebody else takes the pods away that serve."""
+
+
+def adopted(simulation: InPlace | None = None, **annotations: str) -> InPlace:
+    """The Deployment at rest, with every claim watched from then on."""
+    simulation = simulation or running()
+    simulation.proven = {"v1"}
+    simulation.checks += [lambda _: nothing_is_lost(simulation), lambda _: only_what_is_proven_serves(simulation)]
+    simulation.opt_in(workload="in-place", **{"steps": "50", **annotations})
+    simulation.run(60, until=lambda _: simulation.at_rest("v1"))
+    assert simulation.at_rest("v1"), simulation.acts.acts[-3:]
+    return simulation
+
+
+def play(story: Story, simulation: InPlace | None = None) -> InPlace:
+    """Tell it to its end."""
+    simulation = adopted(simulation)
+    simulation.loses = story.name in LOSES
+    for condition, act in story.script:
+        simulation.run(900, until=lambda _, due=condition: due(simulation))
+        act(simulation)
+        simulation.run(1)
+    simulation.run(1200, until=lambda _: settled(simulation) == story.end)
+    simulation.run(30)
+    return simulation
+
+
+def settled(simulation: InPlace) -> str:
+    """Where things stand, in a few words."""
+    for tag in ("v1", "v2", "v3", "v4"):
+        if simulation.at_rest(tag):
+            held = simulation.original["metadata"].get("annotations", {}).get("meshshift.io/paused-for")
+            return f"{tag} at rest" if held else f"{tag} left paused"
+        if simulation.runs() == {tag: 2} and simulation.tags() == {tag: 1.0} and not simulation.copies():
+            free = not simulation.original["spec"].get("paused")
+            return f"{tag} let go" if free else f"{tag} held"
+    return f"{simulation.tags()} {simulation.runs()} {simulation.copies()}"
+
+
+def nothing_is_lost(simulation: InPlace) -> None:
+    """Every route leads to a subset with a ready pod."""
+    if not simulation.loses:
+        assert "lost" not in simulation.tags(), f"{simulation.now}: {simulation.mesh.calls[-5:]}"
+
+
+def only_what_is_proven_serves(simulation: InPlace) -> None:
+    """What was not proven gets no more than its shift has been given, and is never rolled out by our hand."""
+    if simulation.exists and simulation.phase == "Succeeded":
+        simulation.proven |= {simulation.tag(pod) for pod in simulation.of_copy()}
+    weights = (simulation.status.get("weights") or {}) if simulation.exists else {}
+    allowed = max(float(weights.get(each) or 0) for each in ("desired", "observed")) / 100
+    unproven = sum(share for tag, share in simulation.tags().items() if tag not in {*simulation.proven, "lost"})
+    assert unproven <= allowed + 0.001, f"{simulation.now}: {simulation.tags()}, proven {simulation.proven}"
+    image = simulation.original["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2]
+    if "patch Deployment" in simulation.mesh.calls[-1:] and not simulation.original["spec"].get("paused"):
+        assert image in simulation.proven, f"{simulation.now}: {image} was resumed"
