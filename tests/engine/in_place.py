@@ -37,7 +37,18 @@ class InPlace(Enrolling):
         self.made = 0
         self.proven: set[str] = set()
         self.loses = False
+        self.held = False
+        self.resumed: list[str] = []
         super().__init__(**options)
+        self.mesh.told = self._hear
+
+    def _hear(self, _: str, document: Document) -> None:
+        """Remember what the Deployment had as its template whenever it was resumed."""
+        if (document["kind"], document["metadata"]["name"]) == ("Deployment", "reviews"):
+            paused = bool(document["spec"].get("paused"))
+            if self.held and not paused:
+                self.resumed.append(self.tag(document["spec"]["template"]))
+            self.held = paused
 
     def restart(self) -> None:
         super().restart()
@@ -171,6 +182,7 @@ class InPlace(Enrolling):
 
     def resume_by_hand(self) -> None:
         """kubectl rollout resume."""
+        self.held = False
         self.mesh.edit("Deployment", "reviews", lambda document: document["spec"].update(paused=False))
 
     def delete_copy(self) -> None:

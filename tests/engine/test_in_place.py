@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from meshshift.core.in_place.deployments import COPY
 from tests.engine.in_place import InPlace, running
 from tests.engine.in_place_stories import STORIES, Story, adopted, play, settled
+from tests.engine.simulation import Behaviour
 
 
 def told(simulation: InPlace) -> str:
@@ -44,6 +46,10 @@ def test_it_comes_to_its_end(story: Story) -> None:
     simulation.run(600)
     assert settled(simulation) == story.end, told(simulation)
     assert len(simulation.mesh.calls) == calls, f"it rests: {simulation.mesh.calls[calls:]}"
+
+
+def test_the_deployment_is_resumed_once_and_for_what_is_proven() -> None:
+    assert play(next(story for story in STORIES if story.name == "rejected, then good")).resumed == ["v4"]
 
 
 def test_what_is_rejected_says_so_on_the_deployment() -> None:
@@ -194,3 +200,122 @@ def test_a_controller_that_does_not_watch_deployments_says_so() -> None:
     simulation.run(10)
     assert simulation.reason == "InPlaceOff"
     assert simulation.mesh.calls == ["event"]
+
+
+def at_call(simulation: InPlace, call: str, act: Callable[[], None]) -> None:
+    """Do something just before the next such call is carried out."""
+    done: list[int] = []
+
+    def interrupt(name: str, number: int, moment: str) -> None:
+        if name == call and moment == "before" and not done:
+            done.append(number)
+            act()
+
+    simulation.mesh.interrupt = interrupt
+
+
+def test_only_the_template_that_was_read_is_resumed() -> None:
+    simulation = adopted()
+    simulation.set_image("v2")
+    until(simulation, lambda s: s.phase == "Succeeded")
+    simulation.behaviours["v3"] = Behaviour(failing=0.3)
+    at_call(simulation, "patch Deployment", lambda: simulation.set_image("v3"))
+    simulation.run(1)
+    until(simulation, lambda s: bool(s.rejected) and not s.weights()["canary"])
+    assert simulation.resumed == []
+
+
+@pytest.mark.parametrize("call", ["create Deployment", "create TrafficShift", "delete Deployment"])
+def test_nothing_builds_on_a_subset_or_route_that_has_not_settled(call: str) -> None:
+    simulation = adopted(running(settle=8.0))
+    written: dict[str, float] = {}
+
+    def interrupt(name: str, number: int, moment: str) -> None:
+        if moment == "after":
+            written[name] = simulation.now
+        elif name == call:
+            latest = max(written.get(f"patch {kind}", 0.0) for kind in ("DestinationRule", "VirtualService"))
+            assert simulation.now - latest >= 8.0
+
+    simulation.mesh.interrupt = interrupt
+    simulation.set_image("v2")
+    until(simulation, lambda s: s.at_rest("v2"))
+    assert call in written
+
+
+def test_a_shift_begins_when_all_pods_of_the_copy_are_available() -> None:
+    simulation = adopted()
+    simulation.scale(4)
+    simulation.run(10)
+
+    def interrupt(name: str, number: int, moment: str) -> None:
+        if (name, moment) == ("create TrafficShift", "before"):
+            [copy] = simulation.copies()
+            assert simulation.mesh.peek("Deployment", copy)["status"]["availableReplicas"] == 4
+
+    simulation.mesh.interrupt = interrupt
+    simulation.set_image("v2")
+    until(simulation, lambda s: s.exists, 60)
+
+
+def all_to_canary(service: dict[str, Any]) -> None:
+    host = service["spec"]["http"][0]["route"][0]["destination"]["host"]
+    service["spec"]["http"][0]["route"] = [
+        {"destination": {"host": host, "subset": subset}, "weight": weight}
+        for subset, weight in (("stable", 0), ("canary", 100))
+    ]
+
+
+def test_traffic_that_somebody_gives_a_copy_is_left_to_them() -> None:
+    simulation = adopted()
+    simulation.checks.clear()
+    simulation.set_image("v2")
+    until(simulation, lambda s: simulation.subset("canary") is not None)
+    simulation.mesh.edit("VirtualService", "reviews", all_to_canary)
+    simulation.run(60)
+    assert simulation.reason == "CanaryHasTraffic"
+    assert simulation.runs() == {"v1": 2}
+
+
+def test_traffic_that_somebody_gives_a_rejected_copy_is_no_proof() -> None:
+    simulation = adopted()
+    simulation.checks.clear()
+    simulation.set_image("v3", failing=0.3)
+    at_call(simulation, "patch Deployment", lambda: simulation.mesh.edit("VirtualService", "reviews", all_to_canary))
+    until(simulation, lambda s: s.reason == "CanaryHasTraffic")
+    simulation.run(60)
+    assert simulation.resumed == []
+
+
+def test_what_nobody_wants_any_more_is_given_up() -> None:
+    assert play(next(story for story in STORIES if story.name == "set back mid-run")).proven == {"v1"}
+
+
+def test_a_copy_that_somebody_sends_to_stays() -> None:
+    simulation = adopted()
+    simulation.set_image("v3", failing=0.3)
+    until(simulation, lambda s: s.phase == "RollingBack")
+
+    def pin(service: dict[str, Any]) -> None:
+        destination = {**service["spec"]["http"][0]["route"][0]["destination"], "subset": "canary"}
+        match = [{"headers": {"x-tester": {"exact": "yes"}}}]
+        service["spec"]["http"].insert(0, {"name": "testers", "match": match, "route": [{"destination": destination}]})
+
+    simulation.mesh.edit("VirtualService", "reviews", pin)
+    until(simulation, lambda s: s.reason == "CopyInUse", 60)
+    assert len(simulation.copies()) == 1
+
+
+def test_another_deployment_of_the_copys_name_is_not_deleted() -> None:
+    simulation = adopted()
+    simulation.set_image("v3", failing=0.3)
+
+    def replaced() -> None:
+        [name] = simulation.copies()
+        other = simulation.mesh.get("Deployment", name)
+        simulation.mesh.put({**other, "metadata": {**other["metadata"], "uid": "somebody's", "ownerReferences": []}})
+
+    at_call(simulation, "delete Deployment", replaced)
+    until(simulation, lambda s: bool(s.rejected))
+    simulation.run(10)
+    assert len(simulation.copies()) == 1, "it is somebody else's"

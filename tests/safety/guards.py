@@ -8,6 +8,7 @@ from tests.safety.guards_baseline import BASELINE
 from tests.safety.guards_drift import DELETION, OTHERS
 from tests.safety.guards_engine import API, CACHES, INTERRUPTION
 from tests.safety.guards_enrolled import ADOPTED, SHIFTED
+from tests.safety.guards_in_place import IN_PLACE
 from tests.safety.guards_input import INPUT
 from tests.safety.guards_judge import JUDGING
 from tests.safety.guards_mesh import BREAKING, PATCHES, SHAPES
@@ -30,6 +31,7 @@ AREAS: dict[str, tuple[Guard, ...]] = {
     "The baseline": BASELINE,
     "Other writers and people": OTHERS,
     "Deletion and commands": DELETION,
+    "One Deployment in place": IN_PLACE,
     "Policies": POLICIES,
     "Services that opt in": ADOPTED,
     "Versions behind a Service": SHIFTED,

@@ -82,7 +82,7 @@ def try_out(stage: Stage) -> Act | None:
         return None
     if wish.paused:
         return wait("Paused", f"{original.ref} has a new template; meshshift.io/paused is true")
-    for step in (narrow, _settle, _copy, _point, _await, _settle):
+    for step in (narrow, _settle, _copy, _point, _await):
         act = step(stage)
         if act is not None:
             return act
@@ -107,8 +107,6 @@ def _settle(stage: Stage) -> Act | None:
 def _copy(stage: Stage) -> Act | None:
     """As many pods of the new template as there are of the old, beside them and without traffic."""
     original, copy = stage.original, stage.candidate
-    if stage.server not in {Server.ORIGINAL, Server.COPY}:
-        return wait("Pinning", "waiting until stable has the pods that serve", SOON)
     if copy is None:
         document = copy_document(original, stage.tried)
         name = document["metadata"]["name"]
