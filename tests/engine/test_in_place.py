@@ -202,7 +202,7 @@ def test_a_controller_that_does_not_watch_deployments_says_so() -> None:
     assert simulation.mesh.calls == ["event"]
 
 
-def at_call(simulation: InPlace, call: str, act: Callable[[], None]) -> None:
+def at_call(simulation: InPlace, call: str, act: Callable[[], object]) -> None:
     """Do something just before the next such call is carried out."""
     done: list[int] = []
 
