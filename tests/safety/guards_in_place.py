@@ -99,7 +99,7 @@ IN_PLACE = (
     ),
     Guard(
         "in-place-widened-alone",
-        "`stable` gets all pods again only when no pod of a copy is left among them.",
+        "Subset stable gets all pods again only when no pod of a copy is left among them.",
         HOME,
         "stage.server is Server.ORIGINAL and not stage.copies and not stage.pods.copied and stage.pods.only",
         "stage.server is Server.ORIGINAL and stage.pods.only",
