@@ -54,6 +54,12 @@ def test_each_annotation_becomes_a_field_of_the_shift() -> None:
     }
 
 
+@pytest.mark.parametrize("annotations", [{"success_rate": "99"}, {"latency": "1s"}, {"latency": "250ms@99.9"}])
+def test_one_objective_leaves_the_other_indicator_to_its_comparison(annotations: dict[str, str]) -> None:
+    indicators = wish(**annotations).fields["analysis"]["indicators"]
+    assert [each["name"] for each in indicators] == ["success-rate", "latency"]
+
+
 def test_who_serves_where_and_whether() -> None:
     found = wish(stable="1.2", hosts="a.example, *.b.example", gateways="own,istio-system/public", paused="true")
     assert (found.stable, found.paused) == ("1.2", True)

@@ -91,6 +91,21 @@ def test_a_rule_without_the_subset_gets_it_and_keeps_the_rest() -> None:
     assert (spec["trafficPolicy"], simulation.subsets()) == ({"tls": {"mode": "SIMPLE"}}, ["v1"])
 
 
+def test_callers_in_the_mesh_get_a_route_where_there_is_one_at_a_gateway_only() -> None:
+    simulation = bare()
+    public = route({"v1": None})
+    destination = {"destination": {"host": "reviews.bookinfo.svc.cluster.local"}}
+    public["spec"] = {"hosts": ["reviews.example.com"], "gateways": ["public"], "http": [{"route": [destination]}]}
+    simulation.mesh.put(public)
+    simulation.opt_in()
+    simulation.run(60)
+    assert simulation.mesh.calls == ["create DestinationRule", "patch VirtualService", "create VirtualService"]
+    mesh, gateway = (simulation.mesh.get("VirtualService", name)["spec"] for name in ("reviews-mesh", "reviews"))
+    assert mesh["hosts"] == ["reviews.bookinfo.svc.cluster.local"]
+    assert [each["http"][0]["route"][0]["destination"]["subset"] for each in (mesh, gateway)] == ["v1", "v1"]
+    assert simulation.reason == "Serving"
+
+
 def events(simulation: Enrolling) -> list[tuple[str, str]]:
     return list(simulation.mesh.events.values())
 
@@ -664,3 +679,16 @@ def test_opting_in_and_out_a_hundred_times_moves_nobody() -> None:
         simulation.annotate(strategy=None)
         simulation.run(1)
     assert simulation.mesh.calls.count("create VirtualService") == 1
+
+
+def test_with_the_service_goes_everything_that_was_made_for_it() -> None:
+    simulation = opted_in()
+    simulation.deploy("v2", template="two")
+    simulation.wait_for(lambda: simulation.shares().get("v2", 0.0) > 0.0)
+    simulation.mesh.remove("Service", "reviews")
+    for kind in ("VirtualService", "DestinationRule"):
+        simulation.mesh.remove(kind, "reviews")
+    simulation.delete()
+    simulation.wait_for(lambda: not simulation.exists, 30)
+    simulation.run(30)
+    assert simulation.weights() == {}, "nothing comes back"

@@ -135,8 +135,8 @@ def _by_pods(view: View) -> Serves | Act:
     if view.behind.nameless:
         return warn(
             "NoVersionLabel",
-            f"{view.behind.nameless} ready pods have neither the label app.kubernetes.io/version nor version, so that "
-            "no subset could send to them; label their pod template",
+            "ready pods have neither the label app.kubernetes.io/version nor version, so that no subset could send to "
+            "them; label their pod template",
         )
     if not ready:
         return wait("NoReadyPods", "waiting for a ready pod")
