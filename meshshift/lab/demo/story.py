@@ -33,6 +33,10 @@ canary:
   minStepDuration: 4s"""
 
 
+BY_ERRORS = "{interval: 2s, warmup: 2s, indicators: [{name: success-rate, successRate: {}}]}"
+"""For stories that are not about the judge: a busy machine makes slow answers in clumps, and proof of latency late."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """A version of the sample app; the defaults are those of `istio/app.yaml`, a healthy one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshshift.core.run import Phase
-from meshshift.lab.demo.story import Act, Expectation, Scenario, Version
+from meshshift.lab.demo.story import BY_ERRORS, Act, Expectation, Scenario, Version
 from meshshift.lab.load import Cohort
 
 STRATEGY = """\
@@ -26,6 +26,7 @@ SCENARIO = Scenario(
             "10 s, then half of the others do, then all",
             expected=Expectation(Phase.SUCCEEDED, "Promoted", first=USERS),
             weights=(50,),
+            analysis=BY_ERRORS,
             strategy=STRATEGY,
         ),
         Act(
@@ -34,6 +35,7 @@ SCENARIO = Scenario(
             promise="v3 answers 10% of its requests with an error: users with the flag meet it, and nobody else should",
             expected=Expectation(Phase.ROLLED_BACK, "RegressionProven", peak=0, first=USERS),
             weights=(50,),
+            analysis=BY_ERRORS,
             strategy=STRATEGY,
         ),
     ),

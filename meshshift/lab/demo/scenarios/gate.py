@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshshift.core.run import Phase
-from meshshift.lab.demo.story import RECEIVER, Act, Expectation, Scenario, Version
+from meshshift.lab.demo.story import BY_ERRORS, RECEIVER, Act, Expectation, Scenario, Version
 
 
 def strategy(answers: str) -> str:
@@ -26,6 +26,7 @@ SCENARIO = Scenario(
             promise="v2 is as good as v1. At 50% its gate says wait three times, then yes: it should be promoted",
             expected=Expectation(Phase.SUCCEEDED, "Promoted", waits=3),
             weights=(50,),
+            analysis=BY_ERRORS,
             strategy=strategy("waits=3"),
         ),
         Act(
@@ -34,6 +35,7 @@ SCENARIO = Scenario(
             promise="v3 is as good as v2, but its gate says wait once, then no: it should be rolled back",
             expected=Expectation(Phase.ROLLED_BACK, "GateRefused", peak=50, waits=1),
             weights=(50,),
+            analysis=BY_ERRORS,
             strategy=strategy("waits=1&answer=403"),
         ),
     ),
