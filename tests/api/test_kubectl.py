@@ -79,11 +79,12 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         await served.http.aclose()
 
 
-async def test_a_minimal_shift_is_applied_and_gets_its_defaults(cluster: Cluster) -> None:
+async def test_a_minimal_shift_gets_the_defaults_that_no_policy_may_give(cluster: Cluster) -> None:
     code, text = await cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(shift("reviews", minimal())))
     assert code == 0, text
     stored = (await cluster.http.get(f"{SHIFTS}/reviews")).json()
-    assert stored["spec"]["analysis"]["confidence"] == 99
+    assert "analysis" not in stored["spec"]
+    assert stored["spec"]["onDelete"] == "Restore"
     assert stored["spec"]["strategy"] == {"canary": {"minStepDuration": "1m"}}
 
 
