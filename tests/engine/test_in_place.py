@@ -281,7 +281,12 @@ def test_traffic_that_somebody_gives_a_rejected_copy_is_no_proof() -> None:
     simulation = adopted()
     simulation.checks.clear()
     simulation.set_image("v3", failing=0.3)
-    at_call(simulation, "patch Deployment", lambda: simulation.mesh.edit("VirtualService", "reviews", all_to_canary))
+
+    def given() -> None:
+        simulation.mesh.edit("VirtualService", "reviews", all_to_canary)
+        simulation.sync()
+
+    at_call(simulation, "patch Deployment", given)
     until(simulation, lambda s: s.reason == "CanaryHasTraffic")
     simulation.run(60)
     assert simulation.resumed == []

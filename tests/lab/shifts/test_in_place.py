@@ -108,9 +108,11 @@ async def test_good_bad_and_good_again_by_set_image_alone(tmp_path: Path) -> Non
     async with Lab(rate=200.0, manifests=manifests, directory=tmp_path / "lab") as lab:
         await lab.start_controller(**CONTROLLER, in_place=True)
         await lab.apply(POLICY)
-        annotations = ["policy=quick", "strategy=canary", "workload=in-place", "steps=5,25,50", "step-duration=3s"]
+        annotations = ["policy=quick", "strategy=canary", "workload=in-place", "steps=20,50", "step-duration=3s"]
         await kubectl(lab, "annotate", "service", "reviews", *(f"meshshift.io/{each}" for each in annotations))
         await rests(lab, "v1")
+        # Whoever judges by the first seconds of a service's life waits long for a proof.
+        await lab.load.answers(4000)
         await set_image(lab, "v2")
         await rests(lab, "v2")
         await set_image(lab, "v3")
@@ -120,4 +122,4 @@ async def test_good_bad_and_good_again_by_set_image_alone(tmp_path: Path) -> Non
         assert "successfully rolled out" in await kubectl(lab, "rollout", "status", "deployment/reviews")
         await assert_nothing_broke(lab)
         served = lab.load.summary().by_version
-        assert served["v3"] < 0.02 * sum(served.values())
+        assert served["v3"] < 0.05 * sum(served.values())
