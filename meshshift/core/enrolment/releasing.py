@@ -28,7 +28,7 @@ def release(view: View) -> Act:
     if not patches:
         return wait("NotEnrolled", "the Service has not opted in")
     left = ", ".join(str(patch.target) for patch in patches)
-    return write("Released", f"released; {left} stay as they are", *patches, tell=Tell.NORMAL)
+    return write("Released", f"released, and yours from now on: {left}", *patches, tell=Tell.NORMAL)
 
 
 def reclaim(view: View, shift: Document) -> Act:
