@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from meshshift.adapters.cluster import KubeCluster
-from meshshift.adapters.kube import CRDS, EVENTS, TRAFFIC_SHIFTS, KubeClient
+from meshshift.adapters.kube import CRDS, DEPLOYMENTS, EVENTS, TRAFFIC_SHIFTS, KubeClient
 from meshshift.api.crd import custom_resource_definition
+from meshshift.core.decision import Removal
+from meshshift.core.mesh.documents import ObjectRef
 from meshshift.engine.failures import Conflict, NotFound
+from tests.engine.in_place import deployment
 
 SHIFT: dict[str, Any] = {
     "apiVersion": "meshshift.io/v1alpha1",
@@ -88,3 +91,16 @@ async def test_an_event_is_recorded_once(client: KubeClient, stored: dict[str, A
     assert [(event["type"], event["involvedObject"]["uid"]) for event in events] == [
         ("Warning", stored["metadata"]["uid"])
     ]
+
+
+async def test_only_the_very_deployment_that_is_meant_is_deleted(client: KubeClient) -> None:
+    cluster, ref = KubeCluster(client), ObjectRef("Deployment", "default", "reviews")
+    document = deployment()
+    document["metadata"] = {"name": "reviews"}
+    first = await client.create(DEPLOYMENTS, "default", document)
+    with pytest.raises(Conflict):
+        await cluster.delete(Removal(ref, "another"))
+    await cluster.delete(Removal(ref, first["metadata"]["uid"]))
+    with pytest.raises(NotFound):
+        await cluster.read(ref)
+    await cluster.delete(Removal(ref, first["metadata"]["uid"]))

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshshift.adapters.kube import DESTINATION_RULES, PODS, SERVICES, SHIFT_POLICIES, TRAFFIC_SHIFTS, VIRTUAL_SERVICES
+from meshshift.adapters.kube import (
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    PODS,
+    SERVICES,
+    SHIFT_POLICIES,
+    TRAFFIC_SHIFTS,
+    VIRTUAL_SERVICES,
+)
 from meshshift.engine.queue import WorkQueue
 from meshshift.engine.world import Key, World
 from meshshift.operator.enrolments import Enrolments
 from meshshift.operator.watches import Deaf, Feed
 from tests.engine.enrolment import UID, pod, service
+from tests.engine.in_place import deployment
 from tests.engine.simulation import KEY, Document, route, rule, shift
 
 OPTED_IN = {"meshshift.io/strategy": "canary", "meshshift.io/policy": "careful"}
@@ -114,3 +123,18 @@ async def test_how_far_its_shift_has_come_wakes_it_also_when_the_news_is_our_own
     watched.world.shifts.put(own)
     watched.feed.take(TRAFFIC_SHIFTS, own, gone=False)
     assert await watched.woken() == [KEY]
+
+
+async def test_a_deployment_wakes_the_services_that_select_its_pods_and_the_one_it_is_paused_for() -> None:
+    watched = Watched(OPTED_IN)
+    await watched.woken()
+    watched.tell(DEPLOYMENTS, deployment())
+    assert await watched.woken() == [KEY]
+    watched.tell(DEPLOYMENTS, deployment(), namespace="elsewhere")
+    assert await watched.woken() == []
+    held = deployment()
+    held["spec"]["template"]["metadata"]["labels"] = {"app": "other"}
+    watched.tell(DEPLOYMENTS, held, annotations={"meshshift.io/paused-for": "reviews"})
+    assert await watched.woken() == [KEY]
+    watched.tell(SERVICES, service({}))
+    assert KEY in await watched.woken(), "it has opted out, and its Deployment is still to be let go"
