@@ -269,7 +269,8 @@ def edited_and_resumed(rng: random.Random) -> Story:
 
 
 def without_route(rng: random.Random) -> Story:
-    ends = _ends("Progressing:NoVirtualService", "Pending:NoVirtualService", "Succeeded@0")
+    held = (f"{phase}:NoVirtualService" for phase in ("Pending", "Progressing", "Promoting"))
+    ends = _ends(*held, "Succeeded@0")
     return Story("a route that vanishes", ends, arrange=bookinfo, script=((_moment(rng), lose("VirtualService")),))
 
 
