@@ -15,6 +15,7 @@ from meshshift.lab.demo.scenarios import (
     outage,
     preview,
     red_black,
+    rolling,
     slow,
     sticky,
 )
@@ -26,6 +27,7 @@ _MODULES = (
     slow,
     outage,
     red_black,
+    rolling,
     preview,
     feature_flag,
     mirror,
