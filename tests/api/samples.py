@@ -28,3 +28,20 @@ def load(path: Path) -> dict[str, Any]:
 
 def sample_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.yaml"))
+
+
+POLICIES_TAKEN: tuple[dict[str, Any], ...] = (
+    {},
+    {"analysis": {"stepTimeout": "10s"}},
+    {"analysis": {"indicators": [{"name": "own", "query": {"promql": "up", "max": 1}}]}},
+    {"strategy": {"canary": {"minStepDuration": "2h"}}},
+)
+"""Specs of ShiftPolicies that a shift may complete."""
+POLICIES_REFUSED: tuple[dict[str, Any], ...] = (
+    {"strategy": {}},
+    {"strategy": {"canary": {"minStepDuration": "2h"}}, "analysis": {"stepTimeout": "1h"}},
+    {"strategy": {"rolling": {"every": "2h"}}, "analysis": {"stepTimeout": "1h"}},
+    {"analysis": {"interval": "1ms"}},
+    {"analysis": {"interval": "1m", "stepTimeout": "10s"}},
+)
+"""Specs of ShiftPolicies that no shift can mend."""

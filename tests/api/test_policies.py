@@ -17,7 +17,7 @@ from meshshift.api.errors import InvalidSpec
 from meshshift.api.models import MERGED_FIELDS, POLICY_FIELDS
 from meshshift.api.policies import Policy, policy_name, whose_notifications, with_policy
 from meshshift.api.policy_crd import POLICY_COLUMNS, policy_definition, policy_spec_schema
-from tests.api.samples import VALID, load, minimal, sample_files
+from tests.api.samples import POLICIES_REFUSED, POLICIES_TAKEN, VALID, load, minimal, sample_files
 from tests.api.server import broken_rules, refusals, with_defaults
 from tests.api.structural import problems
 
@@ -199,15 +199,7 @@ def test_what_is_not_stored_is_said_in_words() -> None:
     assert stored["onFailure"]["description"].endswith(" Default: Rollback.")
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {},
-        {"analysis": {"stepTimeout": "10s"}},
-        {"analysis": {"indicators": [{"name": "own", "query": {"promql": "up", "max": 1}}]}},
-        {"strategy": {"canary": {"minStepDuration": "2h"}}},
-    ],
-)
+@pytest.mark.parametrize("spec", POLICIES_TAKEN)
 def test_the_server_takes_a_policy_that_a_shift_may_complete(spec: dict[str, Any]) -> None:
     schema = policy_spec_schema()
     filled = with_defaults(spec, schema)
@@ -215,16 +207,7 @@ def test_the_server_takes_a_policy_that_a_shift_may_complete(spec: dict[str, Any
     assert broken_rules(filled, schema) == []
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"strategy": {}},
-        {"strategy": {"canary": {"minStepDuration": "2h"}}, "analysis": {"stepTimeout": "1h"}},
-        {"strategy": {"rolling": {"every": "2h"}}, "analysis": {"stepTimeout": "1h"}},
-        {"analysis": {"interval": "1ms"}},
-        {"analysis": {"interval": "1m", "stepTimeout": "10s"}},
-    ],
-)
+@pytest.mark.parametrize("spec", POLICIES_REFUSED)
 def test_the_server_refuses_a_policy_that_no_shift_can_mend(spec: dict[str, Any]) -> None:
     schema = policy_spec_schema()
     assert broken_rules(with_defaults(spec, schema), schema)
