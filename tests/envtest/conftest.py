@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from tests.envtest.control_plane import missing_assets
 
-collect_ignore = ["test_samples.py", "test_scenarios.py"] if missing_assets() else []
+NEEDY = ["test_policies.py", "test_replicas.py", "test_samples.py", "test_scenarios.py"]
+collect_ignore = NEEDY if missing_assets() else []
