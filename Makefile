@@ -60,7 +60,7 @@ lab: $(VENV)/.lab $(NEEDS_PROMETHEUS) ## A mesh on this machine to play with, un
 test: test-fast test-lab ## All tests
 
 test-fast: setup ## Tests that start no servers
-	$(BIN)/python -m pytest -m 'not lab' -n auto $(ARGS)
+	$(BIN)/python -m pytest -m 'not lab' -n auto --dist worksteal $(ARGS)
 
 # They mostly wait for traffic: more of them at once than there are cores.
 test-lab: setup ## Tests on a real Envoy and a real Prometheus
