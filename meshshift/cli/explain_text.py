@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from meshshift.api.durations import format_duration
-from meshshift.cli.layout import clock, wrapped
+from meshshift.cli.layout import clock, page, wrapped
 from meshshift.core import account_words as words
 from meshshift.core.checks import Query
 from meshshift.core.indicator import Latency
@@ -37,15 +37,16 @@ _RESUME = 'kubectl patch trafficshift {name} -n {namespace} --type=merge -p \'{{
 
 def render(found: Explanation) -> str:
     """The whole explanation."""
-    sections = [
-        list(_headline(found)),
-        list(_traffic(found)),
-        evidence(found.balance, ended=_ended(found)) if found.run and found.balance else [],
-        list(_options(found)),
-        list(_history(found)),
-        settings(found.run.spec) if found.run else [],
-    ]
-    return "\n\n".join("\n".join(section) for section in sections if section)
+    return page(
+        (
+            _headline(found),
+            _traffic(found),
+            evidence(found.balance, ended=_ended(found)) if found.run and found.balance else (),
+            _options(found),
+            _history(found),
+            settings(found.run.spec) if found.run else (),
+        )
+    )
 
 
 def evidence(balance: Balance, *, ended: bool) -> list[str]:

@@ -1,9 +1,18 @@
-"""How text for people is laid out: lines of a width that fits, odds never torn apart, instants in UTC."""
+"""How text for people is laid out: lines of a width that fits, odds never torn apart, instants in UTC.
+
+What is printed holds names and messages of others, so every line goes through `one_line` on its way out.
+"""
 
 from __future__ import annotations
 
 import textwrap
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from meshshift.core.plain_text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 WIDTH = 110
 """Columns of the widest line."""
@@ -22,6 +31,12 @@ def wrapped(text: str, first: str = "", rest: str | None = None) -> list[str]:
         break_on_hyphens=False,
     )
     return [line.replace(_JOINED, _ODDS) for line in lines]
+
+
+def page(sections: Iterable[Iterable[str]]) -> str:
+    """The sections that have lines, an empty line between them, nothing in them that a terminal would act on."""
+    printed = ("\n".join(map(one_line, section)) for section in sections)
+    return "\n\n".join(filter(None, printed))
 
 
 def clock(instant: float) -> str:

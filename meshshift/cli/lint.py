@@ -14,6 +14,7 @@ from meshshift.cli.manifests import MANIFESTS, Manifest, read_manifests, repeate
 from meshshift.cli.policies import policies_in, unnamed, whole_spec
 from meshshift.core.lint.findings import Finding, ManifestSet, Severity, Shift, error
 from meshshift.core.lint.rules import lint as linted
+from meshshift.core.plain_text import one_line
 from meshshift.core.planning import with_version
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def lint(filenames: Sequence[str], namespace: str, cluster_domain: str, output: 
         click.echo(json.dumps([_entry(files[each.about], each) for each in findings], indent=2))
     else:
         for each in findings:
-            click.echo(f"{files[each.about]}: {each.about}: {each.severity}: {each.message}")
+            click.echo(one_line(f"{files[each.about]}: {each.about}: {each.severity}: {each.message}"))
     if any(each.severity is Severity.ERROR for each in findings):
         raise SystemExit(1)
 

@@ -14,6 +14,7 @@ from meshshift.cli.flags import output_format, with_options
 from meshshift.cli.manifests import MANIFESTS, Manifest, read_manifests, repeated
 from meshshift.cli.plan_text import as_diff, as_entries, as_yaml
 from meshshift.cli.policies import policies_in, whole_spec
+from meshshift.core.plain_text import one_line
 from meshshift.core.planning import Plan
 from meshshift.core.planning import plan as planned
 
@@ -53,11 +54,11 @@ def plan(filenames: Sequence[str], namespace: str, cluster_domain: str, output: 
         wrong = [f"there is no TrafficShift in {', '.join(filenames)}; give its manifest with -f, too"]
     if wrong:
         for message in wrong:
-            click.echo(f"Error: {message}", err=True)
+            click.echo(one_line(f"Error: {message}"), err=True)
         raise SystemExit(1)
     for _, each in plans:
         for skipped in each.skipped:
-            click.echo(f"Note: {skipped.why.message}", err=True)
+            click.echo(one_line(f"Note: {skipped.why.message}"), err=True)
     click.echo(_rendered(plans, output), nl=False)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from meshshift.cli.layout import page
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,7 +34,7 @@ def as_diff(shift: ObjectRef, plan: Plan) -> str:
     lines = [f"{shift}: {plan.note or _count(len(plan.steps) - 1)}"]
     for step in plan.steps:
         lines += ["", *_step(step)]
-    return "\n".join(lines) + "\n"
+    return page([lines]) + "\n"
 
 
 def as_yaml(value: Any) -> str:

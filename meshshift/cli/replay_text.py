@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.api.durations import format_duration
 from meshshift.cli.explain_text import evidence, plain
-from meshshift.cli.layout import clock, time_of_day, wrapped
+from meshshift.cli.layout import clock, page, time_of_day, wrapped
 from meshshift.core.account import balance
 from meshshift.core.run import Phase
 from meshshift.core.words import duration, number
@@ -39,15 +39,16 @@ def render(found: Replayed) -> str:
     """All that was found; with several settings, their verdicts only."""
     first = found.recordings[0]
     alone = len(found.recordings) == 1
-    sections = [
-        list(_headline(found)),
-        list(_turns(first)) if alone else [],
-        list(_measured(first)),
-        list(_gaps(first)),
-        _evidence(first) if alone else [],
-        list(_verdicts(found)),
-    ]
-    return "\n\n".join("\n".join(section) for section in sections if section)
+    return page(
+        (
+            _headline(found),
+            _turns(first) if alone else (),
+            _measured(first),
+            _gaps(first),
+            _evidence(first) if alone else (),
+            _verdicts(found),
+        )
+    )
 
 
 def verdict(recording: Recording, start: float) -> str:

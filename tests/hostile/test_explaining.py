@@ -38,7 +38,7 @@ def answer(document: Any, *flags: str) -> str:
 
 
 @pytest.mark.parametrize("flags", [(), ("-o", "json")], ids=["text", "json"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_one_value_is_nonsense(flags: tuple[str, ...], data: st.DataObject) -> None:
     document = json.loads(saved())
@@ -48,7 +48,7 @@ def test_one_value_is_nonsense(flags: tuple[str, ...], data: st.DataObject) -> N
 
 
 @pytest.mark.parametrize("flags", [(), ("-o", "json")], ids=["text", "json"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_one_value_of_the_checkpoint_is_nonsense(flags: tuple[str, ...], data: st.DataObject) -> None:
     document = json.loads(saved())
@@ -57,4 +57,16 @@ def test_one_value_of_the_checkpoint_is_nonsense(flags: tuple[str, ...], data: s
     state = with_value(state, place, copy.deepcopy(data.draw(NONSENSE, label="value")))
     document["status"]["checkpoint"] = json.dumps(state)
     printed = answer(document, *flags)
+    assert all(line.isprintable() for line in printed.split("\n"))
+
+
+@pytest.mark.parametrize("flags", [(), ("-o", "json")], ids=["text", "json"])
+@pytest.mark.parametrize("name", ["\x1b[2J", "two\nlines", "\u202e"])
+def test_the_name_of_an_indicator_is_not_acted_on_by_a_terminal(name: str, flags: tuple[str, ...]) -> None:
+    document = json.loads(saved())
+    state = json.loads(document["status"]["checkpoint"])
+    state["evidence"]["courses"][0]["indicator"]["name"] = name
+    document["status"]["checkpoint"] = json.dumps(state)
+    printed = answer(document, *flags)
+    assert name not in printed
     assert all(line.isprintable() for line in printed.split("\n"))
