@@ -15,7 +15,7 @@ NEEDS_PROMETHEUS := $(BIN)/prometheus
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv setup demo lab test test-fast test-lab soak mutants test-envtest e2e lint format generate bench bench-idle
+.PHONY: help venv setup demo lab test test-fast test-lab search soak mutants test-envtest e2e lint format generate bench bench-idle
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -69,6 +69,9 @@ test-lab: setup ## Tests on a real Envoy and a real Prometheus
 test-envtest: setup ## Contract tests and scenarios on the kube-apiserver in KUBEBUILDER_ASSETS (see e2e/README.md)
 	@$(BIN)/python -m tests.envtest.control_plane
 	$(BIN)/python -m pytest tests/lab/kube tests/envtest $(ARGS)
+
+search: setup ## The property tests with examples drawn anew: what they find becomes a test of its own (9 minutes)
+	$(BIN)/python -m pytest -m 'not lab and hypothesis' -n auto --dist worksteal --hypothesis-profile=search $(ARGS)
 
 soak: setup ## Fifty shifts in a row at 500 requests/s, with commands, drifts and kills at random (20 minutes)
 	MESHSHIFT_SOAK_SHIFTS=50 $(BIN)/python -m pytest -s tests/lab/shifts/test_soak.py $(ARGS)

@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: the real control plane is started once, by the first test that asks for it.
 
-Examples of hypothesis have no deadline: how long one takes says something of the machine, nothing of the claim.
+Examples of hypothesis are the same in every run, so that one commit has one result; `make search` draws new ones.  They
+have no deadline: how long one takes says something of the machine, nothing of the claim.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from tests.envtest.control_plane import ControlPlane
 
-settings.register_profile("meshshift", deadline=None)
-settings.load_profile("meshshift")
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, derandomize=False, print_blob=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -282,7 +282,7 @@ def test_ten_thousand_levels_are_refused_like_anything_else(place: str, wrap: An
     assert _refusal(minimal(**{place: deep})) is not None
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(_mutations() | st.recursive(_HOSTILE, lambda inner: st.lists(inner) | st.dictionaries(_KEYS, inner)))
 def test_whatever_is_written_gives_a_spec_or_a_readable_refusal(spec: Any) -> None:
     refusal = _refusal(spec)

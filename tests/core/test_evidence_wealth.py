@@ -53,7 +53,7 @@ def outcomes(p_c: float, p_s: float) -> list[tuple[float, Traffic, Traffic]]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(alarms, baselines, stable_rates, parts, seconds, st.booleans())
 def test_a_canary_within_tolerance_is_not_expected_to_feed_the_alarm(
     alarm: Alarm, baseline: Baseline, p_s: float, part: float, length: float, warming_up: bool
@@ -68,7 +68,7 @@ def test_a_canary_within_tolerance_is_not_expected_to_feed_the_alarm(
     assert expected <= alarm.value * (1 + 1e-9) + TOPPED_UP
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(alarms, baselines, stable_rates, parts, seconds, st.booleans())
 def test_a_canary_no_worse_than_stable_is_not_expected_to_seem_unlike_it(
     alarm: Alarm, baseline: Baseline, p_s: float, part: float, length: float, warming_up: bool
@@ -91,7 +91,7 @@ def test_the_evidence_keeps_within_all_that_it_rests_on(
     assert suspicious(far) < far
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(alarms, baselines, stable_rates, parts, st.floats(0.001, 0.5), seconds, st.booleans())
 def test_a_canary_that_meets_the_objective_is_not_expected_to_feed_its_alarm(
     alarm: Alarm, baseline: Baseline, p_s: float, part: float, allowed: float, length: float, warming_up: bool
@@ -118,7 +118,7 @@ def test_exactly_on_the_objective_a_long_tick_adds_nothing_either(allowed: float
     assert 0.3 < expected <= 1 + TOPPED_UP
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(proofs, baselines, stable_rates, st.floats(0, 1), st.integers(0, RUNGS - 1), seconds)
 def test_a_canary_beyond_a_rung_is_not_expected_to_prove_it(
     proof: Proofs, baseline: Baseline, p_s: float, beyond: float, rung: int, length: float

@@ -108,7 +108,7 @@ def replay(evidence: Evidence, seen: list[tuple[Traffic, Traffic, float, bool]])
     return evidence
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(windows, windows, st.sampled_from([SUCCESS, BOTH, TAIL]))
 def test_state_survives_restart_exactly(
     first: list[tuple[Traffic, Traffic, float, bool]],
@@ -121,7 +121,7 @@ def test_state_survives_restart_exactly(
     assert replay(restarted, then) == replay(before, then)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(windows, st.sampled_from([SUCCESS, BOTH, TAIL]), st.floats(0, 1), st.floats(0.01, 1))
 def test_an_assessment_is_always_finite(
     seen: list[tuple[Traffic, Traffic, float, bool]], indicators: tuple[Indicator, ...], weight: float, following: float

@@ -43,7 +43,7 @@ def turns_of(simulation: Simulation) -> list[tuple[float, str, int, str]]:
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     failing=st.sampled_from([0.0, 0.001, 0.004, 0.01, 0.03, 0.2, 1.0]),
     slow=st.sampled_from([0.005, 0.02, 0.3]),

@@ -44,7 +44,7 @@ def check(simulation: Simulation) -> None:
         assert message.isprintable()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", ["VirtualService", "DestinationRule", "TrafficShift"])
 def test_before_a_shift(kind: str, data: st.DataObject) -> None:
@@ -57,7 +57,7 @@ def test_before_a_shift(kind: str, data: st.DataObject) -> None:
         assert not [call for call in simulation.mesh.calls if call.startswith(("patch", "create"))]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", ["VirtualService", "DestinationRule", "TrafficShift"])
 def test_during_a_shift(kind: str, data: st.DataObject) -> None:

@@ -298,4 +298,6 @@ def test_an_entry_is_dropped_only_from_the_version_that_was_read() -> None:
 
 def test_an_entry_of_others_without_a_weight_is_not_given_one() -> None:
     document = virtual_service({"route": [to("v1", 100), to(host="ratings")]})
-    assert at(document, 5)["spec"]["http"][0]["route"][1] == to(host="ratings")
+    patches = weight_patches(found_in(document), 5)
+    assert not isinstance(patches, Problem)
+    assert applied(document, patches)["spec"]["http"][0]["route"][1] == to(host="ratings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meshshift.lab.kube.fields import changes, from_fields_v1, leaves, shown_path, to_fields_v1
@@ -21,19 +21,16 @@ elements = st.sampled_from(["f:a", "f:b", 'k:{"name":"x"}', 'v:"y"'])
 path_sets = st.sets(st.lists(elements, min_size=1, max_size=4).map(tuple), max_size=8)
 
 
-@settings(deadline=None)
 @given(path_sets)
 def test_the_wire_form_loses_nothing(paths: set[tuple[str, ...]]) -> None:
     assert from_fields_v1(to_fields_v1(paths)) == paths
 
 
-@settings(deadline=None)
 @given(documents)
 def test_a_document_does_not_differ_from_itself(document: dict[str, Any]) -> None:
     assert changes(document, document, SCHEMA) == (set(), set())
 
 
-@settings(deadline=None)
 @given(documents, documents)
 def test_what_one_direction_adds_the_other_removes(left: dict[str, Any], right: dict[str, Any]) -> None:
     changed, _ = changes(left, right, SCHEMA)
@@ -41,7 +38,6 @@ def test_what_one_direction_adds_the_other_removes(left: dict[str, Any], right: 
     assert removed - {()} <= changed
 
 
-@settings(deadline=None)
 @given(documents, documents)
 def test_everything_that_is_gone_was_there(left: dict[str, Any], right: dict[str, Any]) -> None:
     _, removed = changes(left, right, SCHEMA)

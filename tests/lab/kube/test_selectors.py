@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meshshift.lab.kube.errors import StatusError
@@ -21,7 +21,6 @@ def test_an_unreadable_selector_is_a_bad_request(text: str) -> None:
     assert refused.value.code == 400
 
 
-@settings(deadline=None)
 @given(labels, keys, values)
 def test_equal_and_not_equal_are_opposites(given_labels: dict[str, str], key: str, value: str) -> None:
     document = {"metadata": {"labels": given_labels}}
@@ -32,7 +31,6 @@ def test_equal_and_not_equal_are_opposites(given_labels: dict[str, str], key: st
     assert equal(document) != unequal(document)
 
 
-@settings(deadline=None)
 @given(labels, keys, st.lists(values, min_size=1, max_size=3))
 def test_in_and_notin_are_opposites(given_labels: dict[str, str], key: str, wanted: list[str]) -> None:
     document = {"metadata": {"labels": given_labels}}

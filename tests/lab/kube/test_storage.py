@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meshshift.lab.kube.errors import StatusError
@@ -34,7 +34,6 @@ def play(storage: Storage, script: list[tuple[str, str]]) -> dict[int, dict[str,
     return states
 
 
-@settings(deadline=None)
 @given(steps)
 def test_every_remembered_version_can_be_listed(script: list[tuple[str, str]]) -> None:
     storage = Storage(history=100)
@@ -42,7 +41,6 @@ def test_every_remembered_version_can_be_listed(script: list[tuple[str, str]]) -
         assert {key[1]: one["n"] for key, one in storage.list_as_of(BUCKET, "", revision)} == state
 
 
-@settings(deadline=None)
 @given(steps)
 def test_replaying_history_arrives_at_the_present(script: list[tuple[str, str]]) -> None:
     storage = Storage(history=100)
@@ -57,7 +55,6 @@ def test_replaying_history_arrives_at_the_present(script: list[tuple[str, str]])
         assert state == {key[1]: one["n"] for key, one in storage.list(BUCKET)}
 
 
-@settings(deadline=None)
 @given(steps, st.integers(min_value=1, max_value=5))
 def test_a_forgotten_version_is_refused_never_answered_wrongly(script: list[tuple[str, str]], history: int) -> None:
     storage = Storage(history=history)
