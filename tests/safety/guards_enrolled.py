@@ -7,6 +7,7 @@ from tests.safety.guard import Guard, at
 ADOPTION = "meshshift/core/enrolment/adoption.py"
 RULES = "meshshift/core/enrolment/rules.py"
 SHIFTING = "meshshift/core/enrolment/shifting.py"
+TELLING = "meshshift/core/enrolment/telling.py"
 TIDYING = "meshshift/core/enrolment/tidying.py"
 RELEASING = "meshshift/core/enrolment/releasing.py"
 RECORD = "meshshift/core/enrolment/record.py"
@@ -199,9 +200,9 @@ SHIFTED = (
     Guard(
         "enrol-name-taken",
         "A TrafficShift by the Service's name that is somebody's is left alone.",
-        SHIFTING,
-        "        if view.taken:\n",
-        "        if False:\n",
+        TELLING,
+        "    if view.taken:\n",
+        "    if False:\n",
         _tests("a_shift_by_its_name_that_is_somebodys_is_left_alone"),
     ),
     Guard(

@@ -15,35 +15,26 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from meshshift.core.decision import Creation
 from meshshift.core.enrolment.adoption import place_of
 from meshshift.core.enrolment.record import Record
+from meshshift.core.enrolment.telling import Spec, commanding, kept, new_shift, pausing, tell
 from meshshift.core.enrolment.view import (
-    COMMAND,
-    MANAGED_BY,
     Act,
     OwnShift,
     Standing,
-    Tell,
     View,
     is_owned_by,
     wait,
     warn,
-    write,
 )
 from meshshift.core.mesh.documents import (
-    ObjectRef,
-    Patch,
     PatchOperation,
     member,
     operation,
     pointer,
-    resource_version,
     shown,
-    unmoved,
 )
 from meshshift.core.mesh.subsets import joined_labels, listed_subsets
-from meshshift.core.mesh.writers import MANAGER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,16 +43,11 @@ if TYPE_CHECKING:
     from meshshift.core.enrolment.versions import Version
     from meshshift.core.enrolment.wish import Wish
 
-Spec = dict[str, Any]
-API_VERSION, KIND = "meshshift.io/v1alpha1", "TrafficShift"
-KEPT_FIELDS = ("notifications",)
-"""Fields of a spec that no annotation decides, and that people may add by hand."""
-
 
 def keep_up(view: View, wish: Wish, shift: OwnShift) -> Act:
     """What a shift under way is told: to pause, to give up a version that has gone, to take a newer one."""
     if wish.paused != bool(shift.spec.get("paused", False)):
-        return _tell(shift, "Pausing" if wish.paused else "Resuming", _paused(shift, paused=wish.paused))
+        return tell(shift, "Pausing" if wish.paused else "Resuming", pausing(paused=wish.paused))
     if wish.paused:
         return wait("Paused", "meshshift.io/paused is true")
     name, labels = shift.subset("canary")
@@ -69,10 +55,10 @@ def keep_up(view: View, wish: Wish, shift: OwnShift) -> Act:
     newer = _newest(view, shift.record, _canary(shift, present))
     if newer is not None and _may_turn(shift):
         message = f"{newer.name} has arrived: it is shifted in instead of {shift.record.canary or name}"
-        return _retarget(view, wish, shift, _stable_of(shift), newer, "Retargeted", message)
+        return _retarget(view, wish, shift, shift.subset("stable"), newer, "Retargeted", message)
     if not present and shift.standing is Standing.WAITING and not shift.commanded:
         message = f"no pod of {name} is left: its shift is taken back"
-        return _tell(shift, "Withdrawn", *_command(shift, "abort"), message=message)
+        return tell(shift, "Withdrawn", commanding(shift, "abort"), message=message)
     return _same_pair(view, wish, shift) or wait("Shifting", f"{shift.ref} is under way")
 
 
@@ -94,10 +80,8 @@ def begin(view: View, wish: Wish, server: Serves) -> Act | None:
         return warn("PolicyNotFound", f"{newer.name} is new, and there is no ShiftPolicy {shown(wish.policy)}; {fix}")
     message = f"{newer.name} is new behind the service: it is shifted in, from {server.version.name}"
     if shift is None:
-        if view.taken:
-            name = f"{KIND} {view.target.namespace}/{view.target.service}"
-            return warn("NameTaken", f"{name} exists and is not this Service's: delete or rename it")
-        return write("Starting", message, Creation(_document(view, wish, server, newer)), tell=Tell.NORMAL)
+        spec = _spec(view, wish, (server.subset, server.labels), place_of(view, newer))
+        return new_shift(view, spec, message, _remembering(view, Record(), newer, spec).annotations)
     return _retarget(view, wish, shift, (server.subset, dict(server.labels)), newer, "Starting", message)
 
 
@@ -139,10 +123,6 @@ def _may_turn(shift: OwnShift) -> bool:
     return shift.standing is not Standing.PROMOTING
 
 
-def _stable_of(shift: OwnShift) -> tuple[str, dict[str, str]]:
-    return shift.subset("stable")
-
-
 def _same_pair(view: View, wish: Wish, shift: OwnShift) -> Act | None:
     """The annotations have changed: so does the spec, for the pair as it is.  On the way back nothing begins anew."""
     if shift.standing not in {Standing.WAITING, Standing.MOVING, Standing.TURNING}:
@@ -154,7 +134,7 @@ def _same_pair(view: View, wish: Wish, shift: OwnShift) -> Act | None:
     if view.digest(spec) == view.digest(shift.spec):
         return None
     message = "the annotations have changed, and the shift begins anew with them"
-    return _tell(shift, "AnnotationsChanged", operation("replace", pointer("spec"), spec), message=message)
+    return tell(shift, "AnnotationsChanged", operation("replace", pointer("spec"), spec), message=message)
 
 
 def _retarget(
@@ -181,8 +161,8 @@ def _retarget(
     elif shift.commanded:
         return wait("Commanded", f"{shift.ref} has a command to carry out first")
     elif ended:
-        operations += _command(replace(shift, document=_annotated(shift, record)), "retry")
-    return _tell(shift, reason, *operations, message=message)
+        operations.append(commanding(replace(shift, document=_annotated(shift, record)), "retry"))
+    return tell(shift, reason, *operations, message=message)
 
 
 def _annotated(shift: OwnShift, record: Record) -> dict[str, Any]:
@@ -212,44 +192,11 @@ def _spec(
     canary: tuple[str, Mapping[str, str]],
     shift: OwnShift | None = None,
 ) -> Spec:
-    kept = {name: shift.spec[name] for name in KEPT_FIELDS if shift and name in shift.spec}
     arms = {
         arm: {"subset": name, "labels": dict(labels)}
         for arm, (name, labels) in (("stable", stable), ("canary", canary))
     }
-    spec = {"service": view.target.service, **arms, **wish.fields, **kept}
+    spec = {"service": view.target.service, **arms, **wish.fields, **kept(shift)}
     if wish.plain and view.policy is not None and view.policy.strategy == wish.strategy:
         del spec["strategy"]
     return spec
-
-
-def _document(view: View, wish: Wish, server: Serves, version: Version) -> dict[str, Any]:
-    spec = _spec(view, wish, (server.subset, server.labels), place_of(view, version))
-    record = _remembering(view, Record(), version, spec)
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {
-            "name": view.target.service,
-            "namespace": view.target.namespace,
-            "labels": {MANAGED_BY: MANAGER},
-            "annotations": record.annotations,
-            "ownerReferences": [view.owner],
-        },
-        "spec": spec,
-    }
-
-
-def _paused(shift: OwnShift, *, paused: bool) -> PatchOperation:
-    return operation("add", pointer("spec", "paused"), paused)
-
-
-def _command(shift: OwnShift, text: str) -> list[PatchOperation]:
-    annotations = {**shift.annotations, COMMAND: text}
-    return [operation("add", pointer("metadata", "annotations"), annotations)]
-
-
-def _tell(shift: OwnShift, reason: str, *operations: PatchOperation, message: str = "") -> Act:
-    guard = unmoved(resource_version(shift.document))
-    patch = Patch(ObjectRef(KIND, shift.ref.namespace, shift.ref.name), (guard, *operations))
-    return write(reason, message or f"{reason.lower()} {shift.ref}", patch, tell=Tell.NORMAL)

@@ -13,9 +13,9 @@ from meshshift.core.enrolment.view import Act, Standing, Tell, wait, warn, write
 from meshshift.core.in_place import edits
 from meshshift.core.in_place.deployments import COPY, HASH_LABEL
 from meshshift.core.in_place.stage import CANARY, STABLE, Server, Stage
+from meshshift.core.in_place.trial import relabel
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import weight_patches
-from meshshift.core.mesh.subsets import relabel_patch
 
 SOON = 5.0
 
@@ -32,7 +32,7 @@ def normalise(stage: Stage) -> Act | None:
             return warn(
                 "CanaryHasTraffic", f"subset {CANARY} gets traffic although no shift gave it: set its weight to 0"
             )
-        return _relabel(stage, STABLE, canary, "Proven", f"{copy.ref} is proven: {STABLE} is what it runs")
+        return relabel(stage, STABLE, canary, "Proven", f"{copy.ref} is proven: {STABLE} is what it runs")
     if stage.unsettled > 0:
         return wait("Settling", f"subset {STABLE} settles", stage.unsettled)
     patches = weight_patches(routes.routes, 0)
@@ -74,7 +74,7 @@ def _take_over(stage: Stage) -> Act:
         return wait("RollingOut", f"waiting for the pods of {stage.original.ref}", SOON)
     if stage.unsettled > 0:
         return wait("Settling", "the mesh settles", stage.unsettled)
-    return _relabel(
+    return relabel(
         stage, STABLE, labels, "Returning", f"{stage.original.ref} has rolled out and takes the traffic over"
     )
 
@@ -90,17 +90,17 @@ def _lost(stage: Stage) -> Act | None:
     message = f"the copy that served has gone: {stage.original.ref} serves"
     before = {HASH_LABEL: stage.pods.only}
     if stage.home and not stage.pods.copied and stage.pods.ready({}):
-        return _relabel(stage, STABLE, stage.everybody, "CopyLost", message)
+        return relabel(stage, STABLE, stage.everybody, "CopyLost", message)
     held = stage.original.paused and stage.original.seen and not stage.original.updated
     if held and stage.pods.only and stage.pods.ready(before):
-        return _relabel(stage, STABLE, before, "CopyLost", message)
+        return relabel(stage, STABLE, before, "CopyLost", message)
     return None
 
 
 def rest(stage: Stage) -> Act | None:
     """No copy is left: `stable` has all pods again, and a Service that wants no more gets its Deployment back."""
     if stage.server is Server.ORIGINAL and not stage.copies and not stage.pods.copied and stage.pods.only:
-        return _relabel(stage, STABLE, stage.everybody, "Resting", f"{STABLE} has all pods of {stage.original.ref}")
+        return relabel(stage, STABLE, stage.everybody, "Resting", f"{STABLE} has all pods of {stage.original.ref}")
     if not stage.wanted and stage.server is not Server.COPY:
         return _let_go(stage)
     found, why = stage.original.rejected
@@ -126,11 +126,3 @@ def _left(stage: Stage) -> str:
         f"{stage.original.ref} has a template that was never proven, so it is not resumed, and its copy goes on "
         "serving; set the template back to what serves, or annotate the Service again"
     )
-
-
-def _relabel(stage: Stage, subset: str, labels: dict[str, str], reason: str, message: str) -> Act:
-    rule = stage.rule
-    if isinstance(rule, Problem):
-        return warn(rule.reason, rule.message)
-    patch = relabel_patch(rule, subset, labels)
-    return write(reason, message, *([patch] if patch else []))

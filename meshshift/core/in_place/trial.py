@@ -11,13 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshshift.core.decision import Creation
+from meshshift.core.enrolment.telling import commanding, kept, new_shift, pausing, tell
 from meshshift.core.enrolment.view import (
-    COMMAND,
-    MANAGED_BY,
     Act,
     OwnShift,
     Standing,
-    Tell,
     wait,
     warn,
     write,
@@ -25,18 +23,13 @@ from meshshift.core.enrolment.view import (
 from meshshift.core.in_place import edits
 from meshshift.core.in_place.deployments import COPY, HASH_LABEL, copy_document, template_of
 from meshshift.core.in_place.stage import CANARY, STABLE, Server, Stage
-from meshshift.core.mesh.documents import Patch, Problem, operation, pointer, resource_version, unmoved
+from meshshift.core.mesh.documents import Problem, operation, pointer
 from meshshift.core.mesh.references import references
 from meshshift.core.mesh.subsets import add_subset_patch, relabel_patch
-from meshshift.core.mesh.writers import MANAGER
 
 if TYPE_CHECKING:
     from meshshift.core.in_place.deployments import Copy
-    from meshshift.core.mesh.documents import PatchOperation
 
-API_VERSION, KIND = "meshshift.io/v1alpha1", "TrafficShift"
-KEPT_FIELDS = ("notifications",)
-"""Fields of a spec that no annotation decides, and that people may add by hand."""
 SOON = 5.0
 _TURNABLE = {Standing.TURNING, Standing.WAITING, Standing.MOVING}
 
@@ -53,12 +46,12 @@ def watch_over(stage: Stage) -> Act | None:
             return write("Scaling", message, edits.scale(each, original.replicas))
     over = _why_over(stage, shift, copy)
     if over and shift.standing in _TURNABLE and not shift.commanded:
-        return _tell(shift, "Superseded", _command(shift, "abort"), message=over)
+        return tell(shift, "Superseded", commanding(shift, "abort"), message=over)
     wish = stage.view.wishes.wish
     paused = wish is not None and wish.paused
     if wish is not None and paused != bool(shift.spec.get("paused", False)) and not over:
-        change = operation("add", pointer("spec", "paused"), paused)
-        return _tell(shift, "Pausing" if paused else "Resuming", change, message=f"meshshift.io/paused is {paused}")
+        change = pausing(paused=paused)
+        return tell(shift, "Pausing" if paused else "Resuming", change, message=f"meshshift.io/paused is {paused}")
     return wait("Shifting", f"{shift.ref} is under way")
 
 
@@ -96,7 +89,7 @@ def narrow(stage: Stage) -> Act | None:
     labels = {HASH_LABEL: stage.pods.only}
     if not stage.pods.only or not stage.pods.ready(labels):
         return wait("RollingOut", f"waiting for pods of {stage.original.ref} that are ready and of one template", SOON)
-    return _relabelled(stage, STABLE, labels, f"{STABLE} has the pods of {stage.original.name} that serve now")
+    return relabel(stage, STABLE, labels, "Pinning", f"{STABLE} has the pods of {stage.original.name} that serve now")
 
 
 def _settle(stage: Stage) -> Act | None:
@@ -128,7 +121,7 @@ def _point(stage: Stage) -> Act | None:
     if used := references(stage.view.virtual_services, stage.target, CANARY):
         return warn("SubsetInUse", f"{used[0]} sends to subset {CANARY}, which is to be the copy's: take it out")
     if stage.labels(CANARY) is not None:
-        return _relabelled(stage, CANARY, labels, f"{CANARY} has the pods of the copy")
+        return relabel(stage, CANARY, labels, "Pinning", f"{CANARY} has the pods of the copy")
     patch = add_subset_patch(rule, CANARY, labels, like=STABLE)
     if isinstance(patch, Problem):
         return warn(patch.reason, patch.message)
@@ -148,51 +141,27 @@ def _begin(stage: Stage) -> Act:
     shift, copy, view = stage.shift, stage.candidate, stage.view
     if copy is None or view.wishes.wish is None:
         return wait("CopyStarting", "the copy has gone", SOON)
-    kept = {name: shift.spec[name] for name in KEPT_FIELDS if shift and name in shift.spec}
     spec: dict[str, Any] = {
         "service": view.target.service,
         "stable": {"subset": STABLE},
         "canary": {"subset": CANARY, "labels": {COPY: copy.mark}},
         **view.wishes.wish.fields,
-        **kept,
+        **kept(shift),
     }
     message = f"{stage.original.ref} has a new template: traffic is shifted to {copy.ref}, which runs it"
     if shift is None:
-        return _create(stage, spec, message)
+        return new_shift(view, spec, message)
     if view.digest(spec) != view.digest(shift.spec):
-        return _tell(shift, "Starting", operation("replace", pointer("spec"), spec), message=message)
+        return tell(shift, "Starting", operation("replace", pointer("spec"), spec), message=message)
     if shift.commanded:
         return wait("Commanded", f"{shift.ref} has a command to carry out first", SOON)
-    return _tell(shift, "Starting", _command(shift, "retry"), message=message)
+    return tell(shift, "Starting", commanding(shift, "retry"), message=message)
 
 
-def _create(stage: Stage, spec: dict[str, Any], message: str) -> Act:
-    target = stage.view.target
-    if stage.view.taken:
-        name = f"{KIND} {target.namespace}/{target.service}"
-        return warn("NameTaken", f"{name} exists and is not this Service's: delete or rename it")
-    metadata = {
-        "name": target.service,
-        "namespace": target.namespace,
-        "labels": {MANAGED_BY: MANAGER},
-        "ownerReferences": [stage.view.owner],
-    }
-    document = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
-    return write("Starting", message, Creation(document), tell=Tell.NORMAL)
-
-
-def _relabelled(stage: Stage, subset: str, labels: dict[str, str], message: str) -> Act:
+def relabel(stage: Stage, subset: str, labels: dict[str, str], reason: str, message: str) -> Act:
+    """A subset selects other pods; nothing is written if it does so already."""
     rule = stage.rule
     if isinstance(rule, Problem):
         return warn(rule.reason, rule.message)
     patch = relabel_patch(rule, subset, labels)
-    return write("Pinning", message, *([patch] if patch else []))
-
-
-def _command(shift: OwnShift, text: str) -> PatchOperation:
-    return operation("add", pointer("metadata", "annotations"), {**shift.annotations, COMMAND: text})
-
-
-def _tell(shift: OwnShift, reason: str, change: PatchOperation, *, message: str) -> Act:
-    patch = Patch(shift.ref, (unmoved(resource_version(shift.document)), change))
-    return write(reason, message, patch, tell=Tell.NORMAL)
+    return write(reason, message, *([patch] if patch else []))
