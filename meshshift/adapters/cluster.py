@@ -21,9 +21,9 @@ from meshshift.adapters.kube import (
     KubeClient,
     Resource,
 )
+from meshshift.core.observation import COMMAND_ANNOTATION
 from meshshift.core.workloads import SCALE
 from meshshift.engine.failures import Conflict, NotFound
-from meshshift.engine.observe import COMMAND_ANNOTATION
 from meshshift.engine.reconcile import FINALIZER
 
 if TYPE_CHECKING:
@@ -43,10 +43,6 @@ class KubeCluster:
 
     client: KubeClient
     instance: str = COMPONENT
-
-    async def read_shift(self, key: tuple[str, str]) -> Document:
-        """The TrafficShift as it is now."""
-        return await self.client.get(TRAFFIC_SHIFTS, *key)
 
     async def read(self, ref: ObjectRef) -> Document:
         """A VirtualService, a DestinationRule, a TrafficShift or a Deployment as it is now."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from meshshift.core.workloads import Workloads
 
 Document = dict[str, Any]
+COMMAND_ANNOTATION = "meshshift.io/command"
+"""Where a person puts a command, on the TrafficShift; it is taken off once carried out."""
 
 
 class CommandName(StrEnum):

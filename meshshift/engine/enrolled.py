@@ -10,15 +10,15 @@ from meshshift.api.convert import InvalidSpec, spec_hash
 from meshshift.api.status import StatusModel
 from meshshift.core.enrolment.record import CANARY
 from meshshift.core.enrolment.versions import versions_of
-from meshshift.core.enrolment.view import OwnShift, SeenPolicy, Standing, View, is_ours, is_owned_by, owners
+from meshshift.core.enrolment.view import OwnShift, SeenPolicy, Standing, View, is_owned_by, owners
 from meshshift.core.mesh.documents import ObjectRef, Target, member
-from meshshift.core.mesh.writers import MANAGER
+from meshshift.core.mesh.writers import MANAGER, is_made_by_us
+from meshshift.core.observation import COMMAND_ANNOTATION
 from meshshift.core.pods import selector_of
 from meshshift.core.run import Phase
 from meshshift.engine.checkpoint import UnreadableCheckpoint
 from meshshift.engine.in_place import is_held_for
 from meshshift.engine.memory import Memory
-from meshshift.engine.observe import COMMAND_ANNOTATION
 from meshshift.engine.policies import asked_for
 from meshshift.engine.world import key_of
 
@@ -158,7 +158,11 @@ def digest(spec: Mapping[str, Any]) -> str:
 def _was_own(shift: Document) -> bool:
     """Was it made for a Service that has been released since?"""
     annotations = shift["metadata"].get("annotations") or {}
-    return is_ours(shift) and CANARY in annotations and not any(each.get("kind") == "Service" for each in owners(shift))
+    return (
+        is_made_by_us(shift)
+        and CANARY in annotations
+        and not any(each.get("kind") == "Service" for each in owners(shift))
+    )
 
 
 def _is_over(shift: Document) -> bool:

@@ -21,6 +21,7 @@ from meshshift.api.status import rfc3339
 from meshshift.core.decision import Creation, Removal
 from meshshift.core.enrolment.view import Act, Tell
 from meshshift.core.mesh.documents import ObjectRef, ref_of, resource_version
+from meshshift.engine.afresh import read_afresh
 from meshshift.engine.enrolled import Enrolled, owned_by
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
 from meshshift.engine.in_place import act_for, is_held_for
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from meshshift.core.mesh.documents import Patch
     from meshshift.core.observation import Timing
     from meshshift.engine.ports import Cluster, Document, Key
-    from meshshift.engine.world import Table, World
+    from meshshift.engine.world import World
 
 REFUSED_AGAIN = 30.0
 """Seconds until an edit that the API server refused is tried again."""
@@ -127,9 +128,9 @@ class Enroller:
         try:
             document = await self._carry_out(edit)
         except (Conflict, NotFound):
-            await self._refresh(ref)
+            await read_afresh(ref, self.world, self.cluster)
             raise
-        table = self._table(ref.kind)
+        table = self.world.tables[ref.kind]
         if document is not None:
             table.put(document)
         elif gone := table.get((ref.namespace, ref.name)):
@@ -146,24 +147,6 @@ class Enroller:
                 await self.cluster.delete(edit)
                 return None
         return await self.cluster.patch(edit)
-
-    async def _refresh(self, ref: ObjectRef) -> None:
-        table = self._table(ref.kind)
-        try:
-            table.put(await self.cluster.read(ref))
-        except NotFound:
-            if document := table.get((ref.namespace, ref.name)):
-                table.drop(document)
-
-    def _table(self, kind: str) -> Table:
-        world = self.world
-        tables: dict[str, Table] = {
-            "VirtualService": world.virtual_services,
-            "DestinationRule": world.destination_rules,
-            "TrafficShift": world.shifts,
-            "Deployment": world.deployments,
-        }
-        return tables[kind]
 
     async def _tell(self, service: Document, act: Act, now: float) -> bool:
         """One Event for each thing that is worth one; the same words again are the same Event.

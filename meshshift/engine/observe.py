@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from meshshift.engine.ports import Telemetry
     from meshshift.engine.world import Document, World
 
-COMMAND_ANNOTATION = "meshshift.io/command"
-
 
 @dataclass(frozen=True, slots=True)
 class Subject:

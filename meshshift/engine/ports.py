@@ -43,10 +43,6 @@ class QueryError:
 class Cluster(Protocol):
     """Reads and guarded writes.  Every write returns the object as it is afterwards."""
 
-    async def read_shift(self, key: Key) -> Document:
-        """The TrafficShift as it is now."""
-        ...
-
     async def read(self, ref: ObjectRef) -> Document:
         """A VirtualService, a DestinationRule, a TrafficShift or a Deployment as it is now."""
         ...

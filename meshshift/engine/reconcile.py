@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 from meshshift.api.convert import InvalidSpec
 from meshshift.api.status import StatusModel, shorten
 from meshshift.core.decision import Creation, Decision, Kind
-from meshshift.core.mesh.documents import ObjectRef, Problem, Reason
-from meshshift.core.observation import Command
+from meshshift.core.mesh.documents import ObjectRef, Problem, Reason, ref_of
+from meshshift.core.observation import COMMAND_ANNOTATION, Command
 from meshshift.core.rules import decide, invalid
 from meshshift.core.run import Phase, Run
-from meshshift.core.workloads import SCALE
+from meshshift.engine.afresh import read_afresh
 from meshshift.engine.announcing import turn_name, turn_of
 from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
 from meshshift.engine.memory import Memory, ParsedSpec
-from meshshift.engine.observe import COMMAND_ANNOTATION, Subject, is_outdated, observe
+from meshshift.engine.observe import Subject, is_outdated, observe
 from meshshift.engine.policies import Asked, asked_for, policy_status, problem_of
 from meshshift.engine.report import WARNINGS, report
 from meshshift.engine.survey import survey
-from meshshift.engine.world import Table, key_of
+from meshshift.engine.world import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ class Reconciler:
         try:
             return await self._pass(key, shift)
         except (Conflict, NotFound):
-            await self._refresh_shift(key)
+            await read_afresh(ObjectRef("TrafficShift", *key), self.world, self.cluster)
             raise
 
     async def _pass(self, key: Key, shift: Document) -> float | None:
@@ -202,18 +202,18 @@ class Reconciler:
 
     async def _write(self, edit: Patch | Creation) -> None:
         """One edit of the mesh; the answer is in the caches before the next look."""
-        kind = edit.document["kind"] if isinstance(edit, Creation) else edit.target.kind
+        ref = ref_of(edit.document, edit.document["kind"]) if isinstance(edit, Creation) else edit.target
         try:
             creates = isinstance(edit, Creation)
             document = await (self.cluster.create(edit.document) if creates else self.cluster.patch(edit))  # type: ignore[arg-type, union-attr]
         except ApiFailure as failure:
-            self.journal.wrote(kind, _result(failure))
+            self.journal.wrote(ref.kind, _result(failure))
             if isinstance(failure, Conflict | NotFound):
-                await self._refresh_object(_ref(edit))
+                await read_afresh(ref, self.world, self.cluster)
             raise
-        self.journal.wrote(kind, "ok")
-        if kind != SCALE:
-            self._table(kind).put(document)
+        self.journal.wrote(ref.kind, "ok")
+        if ref.kind in self.world.tables:
+            self.world.tables[ref.kind].put(document)
 
     def _new_command(self, shift: Document, previous: StatusModel) -> Command | None:
         """The command to carry out now: one that the status does not tell of yet.
@@ -256,26 +256,6 @@ class Reconciler:
             done.add(name)
             self.journal.turned(key, shift, turn_of(shift, status, place, name, run), new=new)
         return True
-
-    async def _refresh_shift(self, key: Key) -> None:
-        try:
-            self.world.shifts.put(await self.cluster.read_shift(key))
-        except NotFound:
-            if shift := self.world.shifts.get(key):
-                self.world.shifts.drop(shift)
-
-    async def _refresh_object(self, ref: ObjectRef) -> None:
-        if ref.kind == SCALE:
-            return
-        table = self._table(ref.kind)
-        try:
-            table.put(await self.cluster.read(ref))
-        except NotFound:
-            if document := table.get((ref.namespace, ref.name)):
-                table.drop(document)
-
-    def _table(self, kind: str) -> Table:
-        return self.world.virtual_services if kind == "VirtualService" else self.world.destination_rules
 
 
 def _is_overtaken(observation: Observation | None, subject: Subject | None, world: World) -> bool:
@@ -331,10 +311,3 @@ def _result(failure: ApiFailure) -> str:
             return "refused"
         case _:
             return "failed"
-
-
-def _ref(edit: Patch | Creation) -> ObjectRef:
-    if not isinstance(edit, Creation):
-        return edit.target
-    metadata = edit.document["metadata"]
-    return ObjectRef(edit.document["kind"], metadata["namespace"], metadata["name"])

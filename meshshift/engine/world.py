@@ -259,6 +259,14 @@ class World:
         self.pods = PodTable()
         self.virtual_services = HostTable(lambda each: read_virtual_service(each, cluster_domain).keys)
         self.destination_rules = HostTable(lambda each: frozenset({rule_host(each, cluster_domain)}))
+        self.tables: dict[str, HostTable] = {
+            "TrafficShift": self.shifts,
+            "Service": self.services,
+            "VirtualService": self.virtual_services,
+            "DestinationRule": self.destination_rules,
+            "Deployment": self.deployments,
+        }
+        """Those of the kinds that are found by their host."""
 
     def shifts_on(self, hosts: Iterable[str]) -> list[Key]:
         """The shifts whose service has one of the hosts, or is sent to by what these may decide over.

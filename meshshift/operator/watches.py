@@ -27,7 +27,7 @@ from meshshift.adapters.kube import (
     KubeClient,
     Resource,
 )
-from meshshift.engine.world import HostTable, Key, Table, World, group_of, is_older, key_of
+from meshshift.engine.world import Key, Table, World, group_of, is_older, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -114,7 +114,7 @@ class Feed:
         present = {key_of(document) for document in documents}
         as_of = {"metadata": {"resourceVersion": version}}
         apart: dict[str, Table] = {PODS.plural: self.world.pods, SHIFT_POLICIES.plural: self.world.policies}
-        known = list((apart.get(plural) or self._table(resource)).objects.values())
+        known = list((apart.get(plural) or self.world.tables[resource.kind]).objects.values())
         gone = [each for each in known if key_of(each) not in present and not is_older(as_of, each)]
         news = [each for each in documents if self._take(resource, each, gone=False)]
         news += [each for each in gone if self._take(resource, each, gone=True)]
@@ -126,7 +126,7 @@ class Feed:
             return self._pod(document, gone=gone)
         if resource is SHIFT_POLICIES:
             return self._policy(document, gone=gone)
-        table, key = self._table(resource), key_of(document)
+        table, key = self.world.tables[resource.kind], key_of(document)
         if resource is TRAFFIC_SHIFTS and (group := group_of(document)):
             # How far one has come matters to the others, also where the news is this process's own.
             self._wake(other for other in self.world.shifts_of_group(key[0], group) if other != key)
@@ -159,17 +159,6 @@ class Feed:
             self._wake(self.world.shifts_of_policy(key_of(document)))
             self.services.changed(SHIFT_POLICIES, None, document, frozenset())
         return kept
-
-    def _table(self, resource: Resource) -> HostTable:
-        world = self.world
-        tables: dict[str, HostTable] = {
-            TRAFFIC_SHIFTS.plural: world.shifts,
-            SERVICES.plural: world.services,
-            VIRTUAL_SERVICES.plural: world.virtual_services,
-            DESTINATION_RULES.plural: world.destination_rules,
-            DEPLOYMENTS.plural: world.deployments,
-        }
-        return tables[resource.plural]
 
     def _wake(self, keys: Iterable[Key]) -> None:
         for key in keys:

@@ -14,6 +14,7 @@ from meshshift.core.mesh.documents import ObjectRef
 from meshshift.engine.failures import Conflict, NotFound
 from tests.engine.in_place import deployment
 
+REVIEWS = ObjectRef("TrafficShift", "default", "reviews")
 SHIFT: dict[str, Any] = {
     "apiVersion": "meshshift.io/v1alpha1",
     "kind": "TrafficShift",
@@ -52,11 +53,11 @@ async def test_the_finalizer_keeps_the_object_until_it_is_removed(client: KubeCl
     cluster = KubeCluster(client)
     kept = await cluster.add_finalizer(stored)
     await client.delete(TRAFFIC_SHIFTS, "default", "reviews")
-    deleted = await cluster.read_shift(("default", "reviews"))
+    deleted = await cluster.read(REVIEWS)
     assert deleted["metadata"]["deletionTimestamp"]
     await cluster.remove_finalizer(kept)
     with pytest.raises(NotFound):
-        await cluster.read_shift(("default", "reviews"))
+        await cluster.read(REVIEWS)
     await cluster.remove_finalizer(kept)
 
 
@@ -68,7 +69,7 @@ async def test_other_finalizers_stay(client: KubeClient) -> None:
     kept = await cluster.add_finalizer(stored)
     assert kept["metadata"]["finalizers"] == ["example.com/other", "meshshift.io/traffic"]
     await cluster.remove_finalizer(kept)
-    assert (await cluster.read_shift(("default", "reviews")))["metadata"]["finalizers"] == ["example.com/other"]
+    assert (await cluster.read(REVIEWS))["metadata"]["finalizers"] == ["example.com/other"]
 
 
 async def test_only_the_command_that_was_carried_out_is_taken_off(client: KubeClient, stored: dict[str, Any]) -> None:

@@ -175,16 +175,10 @@ class Mesh:
 
     # The engine's port.
 
-    async def read_shift(self, key: tuple[str, str]) -> Document:
-        return self._read("TrafficShift", key[1])
-
     async def read(self, ref: ObjectRef) -> Document:
-        return self._read(ref.kind, ref.name)
-
-    def _read(self, kind: str, name: str) -> Document:
-        self.moment(f"read {kind}", "before")
-        found = self.get(kind, name)
-        self.moment(f"read {kind}", "after")
+        self.moment(f"read {ref.kind}", "before")
+        found = self.get(ref.kind, ref.name)
+        self.moment(f"read {ref.kind}", "after")
         return found
 
     async def write_status(self, shift: Document, status: Mapping[str, Any]) -> Document:

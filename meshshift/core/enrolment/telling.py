@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshshift.core.decision import Creation
-from meshshift.core.enrolment.view import COMMAND, MANAGED_BY, Act, OwnShift, Tell, View, warn, write
+from meshshift.core.enrolment.view import Act, OwnShift, Tell, View, warn, write
 from meshshift.core.mesh.documents import Patch, operation, pointer, resource_version, unmoved
-from meshshift.core.mesh.writers import MANAGER
+from meshshift.core.mesh.writers import MADE_BY
+from meshshift.core.observation import COMMAND_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def new_shift(view: View, spec: Spec, message: str, annotations: Mapping[str, st
     metadata: dict[str, Any] = {
         "name": view.target.service,
         "namespace": view.target.namespace,
-        "labels": {MANAGED_BY: MANAGER},
+        "labels": dict(MADE_BY),
         "ownerReferences": [view.owner],
     }
     if annotations:
@@ -49,7 +50,7 @@ def pausing(*, paused: bool) -> PatchOperation:
 
 def commanding(shift: OwnShift, text: str) -> PatchOperation:
     """Give the shift a command, as a person would."""
-    return operation("add", pointer("metadata", "annotations"), {**shift.annotations, COMMAND: text})
+    return operation("add", pointer("metadata", "annotations"), {**shift.annotations, COMMAND_ANNOTATION: text})
 
 
 def tell(shift: OwnShift, reason: str, *operations: PatchOperation, message: str = "") -> Act:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshshift.core.enrolment.record import Fate, Record, read_record
 from meshshift.core.mesh.documents import ObjectRef, Target, member, ref_of, text
-from meshshift.core.mesh.writers import MANAGER
+from meshshift.core.observation import COMMAND_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 IDLE = 300.0
 """Seconds between looks at a service of which nothing is under way: only a safety net under the watches."""
-COMMAND = "meshshift.io/command"
-MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 class Standing(StrEnum):
@@ -77,7 +75,7 @@ class OwnShift:
     @property
     def commanded(self) -> bool:
         """Has somebody given it a command that has not been carried out?"""
-        return COMMAND in self.annotations
+        return COMMAND_ANNOTATION in self.annotations
 
     def subset(self, arm: str) -> tuple[str, dict[str, str]]:
         """Name and labels of its `stable` or `canary` subset."""
@@ -195,11 +193,6 @@ def warn(reason: str, message: str) -> Act:
 def write(reason: str, message: str, *edits: Patch | Creation | Removal, tell: Tell = Tell.NOBODY) -> Act:
     """Write, and look again at once."""
     return Act(reason, message, 0.0, edits, tell)
-
-
-def is_ours(document: Document) -> bool:
-    """Does it carry the label of what meshshift created?"""
-    return text(member(document, "metadata", "labels", MANAGED_BY)) == MANAGER
 
 
 def is_owned_by(document: Document, service: Document) -> bool:

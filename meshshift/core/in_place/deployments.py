@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshshift.core.mesh.documents import member, ref_of, resource_version, text
-from meshshift.core.mesh.writers import MANAGER
+from meshshift.core.mesh.writers import MADE_BY, is_made_by_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,7 +44,6 @@ PAUSED_FOR = "meshshift.io/paused-for"
 REJECTED = "meshshift.io/rejected"
 """Annotation of an original: the digest of a template that is not rolled out, and why."""
 HASH_LABEL = "pod-template-hash"
-_MANAGED_BY = "app.kubernetes.io/managed-by"
 _LONGEST_NAME = 45
 """Characters of the original's name in that of a copy: the label value made of it may have 63."""
 _LATE = "ProgressDeadlineExceeded"
@@ -203,8 +202,7 @@ def copies_of(original: Workload, deployments: Iterable[Document]) -> tuple[Copy
 
 def is_copy(document: Document) -> bool:
     """Is the Deployment a copy that meshshift made of another?"""
-    labels = member(document, "metadata", "labels") or {}
-    return bool(labels.get(COPY)) and labels.get(_MANAGED_BY) == MANAGER
+    return bool(member(document, "metadata", "labels", COPY)) and is_made_by_us(document)
 
 
 def copy_document(original: Workload, before: str = "") -> Document:
@@ -221,7 +219,7 @@ def copy_document(original: Workload, before: str = "") -> Document:
         "metadata": {
             "name": name,
             "namespace": member(document, "metadata", "namespace"),
-            "labels": {COPY: mark, _MANAGED_BY: MANAGER},
+            "labels": {COPY: mark, **MADE_BY},
             "annotations": {TEMPLATE: template},
             "ownerReferences": [
                 {"apiVersion": API_VERSION, "kind": KIND, "name": original.name, "uid": original.uid},

@@ -12,12 +12,10 @@ from __future__ import annotations
 from meshshift.core.enrolment.view import Act, Standing, Tell, wait, warn, write
 from meshshift.core.in_place import edits
 from meshshift.core.in_place.deployments import COPY, HASH_LABEL
-from meshshift.core.in_place.stage import CANARY, STABLE, Server, Stage
+from meshshift.core.in_place.stage import CANARY, SOON, STABLE, Server, Stage
 from meshshift.core.in_place.trial import relabel
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.route_edits import weight_patches
-
-SOON = 5.0
 
 
 def normalise(stage: Stage) -> Act | None:

@@ -18,7 +18,7 @@ from meshshift.core.enrolment.view import Act, Standing, Tell, wait, warn, write
 from meshshift.core.in_place import edits
 from meshshift.core.in_place.deployments import COPY
 from meshshift.core.in_place.homecoming import come_home, normalise, rest
-from meshshift.core.in_place.stage import CANARY, STABLE, Server, Stage
+from meshshift.core.in_place.stage import CANARY, SOON, STABLE, Server, Stage
 from meshshift.core.in_place.trial import narrow, try_out, watch_over
 from meshshift.core.mesh.documents import listing, member, shown, text
 from meshshift.core.mesh.references import references
@@ -26,7 +26,6 @@ from meshshift.core.mesh.references import references
 if TYPE_CHECKING:
     from meshshift.core.in_place.deployments import Copy
 
-SOON = 5.0
 """Seconds between looks while something is awaited that watches tell of; only a safety net under them."""
 
 

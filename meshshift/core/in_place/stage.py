@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 STABLE, CANARY = "stable", "canary"
+SOON = 5.0
+"""Seconds until the next look at what others are about to bring about."""
 _OVER = {"Succeeded", "Failed"}
 
 

@@ -22,7 +22,7 @@ from meshshift.core.enrolment.view import (
 )
 from meshshift.core.in_place import edits
 from meshshift.core.in_place.deployments import COPY, HASH_LABEL, copy_document, template_of
-from meshshift.core.in_place.stage import CANARY, STABLE, Server, Stage
+from meshshift.core.in_place.stage import CANARY, SOON, STABLE, Server, Stage
 from meshshift.core.mesh.documents import Problem, operation, pointer
 from meshshift.core.mesh.references import references
 from meshshift.core.mesh.subsets import add_subset_patch, relabel_patch
@@ -30,7 +30,6 @@ from meshshift.core.mesh.subsets import add_subset_patch, relabel_patch
 if TYPE_CHECKING:
     from meshshift.core.in_place.deployments import Copy
 
-SOON = 5.0
 _TURNABLE = {Standing.TURNING, Standing.WAITING, Standing.MOVING}
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from meshshift.core.mesh.documents import Document, Target
 from meshshift.core.mesh.ports import ALL_HTTP, Ports
+from meshshift.core.mesh.writers import MADE_BY
 
 _API_VERSION = "networking.istio.io/v1"
-_LABELS = {"app.kubernetes.io/managed-by": "meshshift"}
 _MESH = "mesh"
 ROUTE_NAME = "default"
 
@@ -58,7 +58,7 @@ def new_destination_rule(
 
 
 def _new(kind: str, target: Target, spec: Document) -> Document:
-    metadata = {"name": target.service, "namespace": target.namespace, "labels": dict(_LABELS)}
+    metadata = {"name": target.service, "namespace": target.namespace, "labels": dict(MADE_BY)}
     return {"apiVersion": _API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 

@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 
 MANAGER = "meshshift"
 """The field manager of every write of this controller."""
+_MANAGED_BY = "app.kubernetes.io/managed-by"
+MADE_BY = {_MANAGED_BY: MANAGER}
+"""The label of every object that this controller creates (one of Kubernetes' recommended labels)."""
 _LONGEST = 128
+
+
+def is_made_by_us(document: dict[str, Any]) -> bool:
+    """Does it carry the label of what this controller created?"""
+    return text(member(document, "metadata", "labels", _MANAGED_BY)) == MANAGER
 
 
 def last_writers(documents: Iterable[dict[str, Any]]) -> tuple[str, ...]:
