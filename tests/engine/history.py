@@ -16,6 +16,7 @@ from meshshift.engine.checkpoint import decode
 
 Document = dict[str, Any]
 STABLE, CANARY, BASELINE = "v1", "v2", "v1-baseline"
+ENDS = {"Succeeded", "RolledBack"}
 OURS = frozenset({STABLE, CANARY, BASELINE})
 
 
@@ -120,6 +121,16 @@ def run_of(shift: Document) -> Run | None:
     """The run as persisted in the shift."""
     checkpoint = (shift.get("status") or {}).get("checkpoint")
     return _run(checkpoint) if checkpoint else None
+
+
+def ends(history: History) -> Iterator[tuple[Write, Document]]:
+    """Each write that tells an end, or lets the object go, with the VirtualService as we wrote it last."""
+    last: Document = {}
+    for write in history.writes:
+        if write.call == "patch VirtualService":
+            last = write.after
+        if write.call == "release" or (write.call == "status" and write.after["status"].get("phase") in ENDS):
+            yield write, last
 
 
 def raises(history: History) -> Iterator[tuple[Write, float, float]]:

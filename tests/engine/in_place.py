@@ -6,14 +6,11 @@ created, and what users see follows subsets and labels as Envoy would read them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from meshshift.core.in_place.deployments import COPY
 from meshshift.core.pods import ready_since, workload
-from meshshift.core.telemetry import Series, Snapshot
-from meshshift.engine.ports import QueryError, ServiceId
 from meshshift.lab.replica_sets import HASH_LABEL, template_hash
 from meshshift.lab.rollout import Generation, plan
 from meshshift.lab.rollout_status import deployment_status, desired_replicas
@@ -147,22 +144,10 @@ class InPlace(Enrolling):
             self.traffic.versions[each] = self.behaviours.get(each.partition("|")[2], Behaviour())
         return {each: found.count(each) / len(found) for each in found} or {"lost": 1.0}
 
-    async def snapshots(self, services: Sequence[ServiceId], at: float) -> Mapping[ServiceId, Snapshot] | QueryError:
-        """As the simulation's, by the workload's own name."""
-        if self.prometheus is not None:
-            return self.prometheus
-        requests, durations = [], []
-        for (who, name), value in self.traffic.at(at).items():
-            owner, _, tag = who.partition("|")
-            labels = {"pod": "client-0", "destination_workload": owner, "tag": tag, "response_code": "200"}
-            if name.startswith("le="):
-                durations.append(Series.of({**labels, "le": name.removeprefix("le=")}, value))
-            else:
-                requests.append(Series.of({**labels, "response_code": name}, value))
-        newest = at if self.traffic.readings else 0.0
-        return {
-            services[0]: Snapshot(at, tuple(requests), tuple(durations), newest=newest, asked="istio_requests_total")
-        }
+    def destination(self, version: str) -> dict[str, str]:
+        """Who answered, by the workload's own name, and the tag of its image."""
+        owner, _, tag = version.partition("|")
+        return {"destination_workload": owner, "tag": tag}
 
     # What tests do and ask.
 

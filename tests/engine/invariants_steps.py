@@ -12,10 +12,9 @@ from meshshift.core.mesh.cohorts import is_inserted
 from meshshift.core.mesh.documents import Target
 from meshshift.core.run import Phase
 from meshshift.core.spec import Gate
-from tests.engine.history import CANARY, STABLE, Document, History, name_of, run_of
+from tests.engine.history import CANARY, STABLE, Document, History, ends, name_of, run_of
 
 REVIEWS = Target("reviews", "bookinfo", STABLE, CANARY)
-ENDS = {"Succeeded", "RolledBack"}
 
 
 def put_in(document: Document) -> Iterator[str]:
@@ -28,15 +27,8 @@ def put_in(document: Document) -> Iterator[str]:
 
 def nothing_put_in_is_left_at_an_end(history: History) -> list[str]:
     """When an end is told, or the object goes, our last write has left no header route and no mirror."""
-    found = []
-    last: Document = {}
-    for write in history.writes:
-        if write.call == "patch VirtualService":
-            last = write.after
-        told = write.call == "status" and write.after["status"].get("phase") in ENDS
-        if (told or write.call == "release") and (left := sorted(put_in(last))):
-            found.append(f"{write.at}: {write.call} with {left} left")
-    return found
+    left = ((write, sorted(put_in(last))) for write, last in ends(history))
+    return [f"{write.at}: {write.call} with {names} left" for write, names in left if names]
 
 
 def nothing_is_put_in_without_a_run_that_goes_forward(history: History) -> list[str]:

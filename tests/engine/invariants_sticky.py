@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from meshshift.core.mesh.cohorts import is_inserted
 from meshshift.core.mesh.documents import Target
 from meshshift.core.run import Phase
-from tests.engine.history import CANARY, STABLE, Document, History, Write, name_of, percent, run_of
+from tests.engine.history import CANARY, STABLE, Document, History, Write, ends, name_of, percent, run_of
 
 REVIEWS = Target("reviews", "bookinfo", STABLE, CANARY)
-ENDS = {"Succeeded", "RolledBack"}
 
 
 def cookies(document: Document) -> dict[str, str]:
@@ -85,12 +84,8 @@ def nobody_is_kept_on_a_canary_without_weight(history: History) -> list[str]:
 
 def nothing_sticky_is_left_at_an_end(history: History) -> list[str]:
     """When an end is told, or the object goes, our last write has left neither cookie nor route."""
-    found = []
-    last: Document = {}
-    for write in history.writes:
-        if write.call == "patch VirtualService":
-            last = write.after
-        told = write.call == "status" and write.after["status"].get("phase") in ENDS
-        if (told or write.call == "release") and (pins(last) or cookies(last)):
-            found.append(f"{write.at}: {write.call} with {cookies(last)} and routes to {sorted(pins(last).values())}")
-    return found
+    return [
+        f"{write.at}: {write.call} with {cookies(last)} and routes to {sorted(pins(last).values())}"
+        for write, last in ends(history)
+        if pins(last) or cookies(last)
+    ]

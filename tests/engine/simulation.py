@@ -358,14 +358,17 @@ class Simulation:
         """The telemetry port."""
         return "nobody calls it"
 
+    def destination(self, version: str) -> dict[str, str]:
+        """The labels that say who answered."""
+        return {"destination_workload": "unknown" if version == "unknown" else f"reviews-{version}"}
+
     async def snapshots(self, services: Sequence[ServiceId], at: float) -> Mapping[ServiceId, Snapshot] | QueryError:
         """The telemetry port."""
         if self.prometheus is not None:
             return self.prometheus
         requests, durations = [], []
         for (version, name), value in self.traffic.at(at).items():
-            workload = "unknown" if version == "unknown" else f"reviews-{version}"
-            labels = {"pod": "client-0", "destination_workload": workload, "response_code": "200"}
+            labels = {"pod": "client-0", "response_code": "200", **self.destination(version)}
             if name.startswith("le="):
                 durations.append(Series.of({**labels, "le": name.removeprefix("le=")}, value))
             else:

@@ -20,6 +20,7 @@ from meshshift.operator.watches import Deaf, Feed
 from tests.engine.enrolment import UID, pod, service
 from tests.engine.in_place import deployment
 from tests.engine.simulation import KEY, Document, route, rule, shift
+from tests.operator.waking import woken
 
 OPTED_IN = {"meshshift.io/strategy": "canary", "meshshift.io/policy": "careful"}
 OWNER = [{"apiVersion": "v1", "kind": "Service", "name": "reviews", "uid": UID}]
@@ -43,12 +44,7 @@ class Watched:
         self.feed.take(resource, {**document, "metadata": {**document["metadata"], **versioned}}, gone=gone)
 
     async def woken(self) -> list[Key]:
-        keys = []
-        while len(self.queue):
-            key, _ = await self.queue.take()
-            self.queue.done(key)
-            keys.append(key)
-        return keys
+        return await woken(self.queue)
 
 
 def one_pod(version: str = "v1", **labels: str) -> Document:

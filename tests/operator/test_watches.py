@@ -9,6 +9,7 @@ from meshshift.engine.queue import WorkQueue
 from meshshift.engine.world import Key, World
 from meshshift.operator.watches import Feed
 from tests.engine.simulation import HOST, KEY, governed, pod, policy, route, rule, shift
+from tests.operator.waking import woken
 
 
 def versioned(document: dict[str, Any], version: int, **metadata: Any) -> dict[str, Any]:
@@ -43,12 +44,7 @@ class Watched:
         self.feed.take(TRAFFIC_SHIFTS, versioned(shift(), 1), gone=False)
 
     async def woken(self) -> list[Key]:
-        keys = []
-        while len(self.queue):
-            key, _ = await self.queue.take()
-            self.queue.done(key)
-            keys.append(key)
-        return keys
+        return await woken(self.queue)
 
 
 async def test_every_object_of_the_service_wakes_its_shift() -> None:
