@@ -140,7 +140,8 @@ class Observation:
     `group` are the other TrafficShifts of its group.
     `rival` is another TrafficShift (namespace/name) of the same service that goes first.
     `kept_hash` is what `spec_hash` would be with the policy that the run was started with (ADR 10).
-    `unspecified` says why no new run can begin: the policy that would say how is missing, or makes no sense.
+    `unspecified` says why no new run can begin: the shift, or the policy that would say how, makes no sense, or the
+    policy is missing.  `misspecified`: it is the shift's own fields that make no sense; `spec` is that of the run then.
     `workloads` are the Deployments of the subsets, None unless the decision without them asked for them.
     """
 
@@ -164,6 +165,7 @@ class Observation:
     group: tuple[Member, ...] = ()
     kept_hash: str = ""
     unspecified: Problem | None = None
+    misspecified: bool = False
     workloads: Workloads | None = None
 
     @property

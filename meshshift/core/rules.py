@@ -62,9 +62,8 @@ def decide(observation: Observation) -> Decision:
 
 
 def invalid(problem: Problem, run: Run | None) -> Decision:
-    """The spec cannot be carried out: nothing in the mesh is touched until it is edited, or its policy is there."""
-    missing = problem.reason is Reason.POLICY_NOT_FOUND
-    phase = run.phase if run and not run.phase.ended else Phase.PENDING if missing else Phase.FAILED
+    """The spec cannot be carried out, and no run is under way: nothing is touched until it makes sense."""
+    phase = Phase.PENDING if problem.reason is Reason.POLICY_NOT_FOUND else Phase.FAILED
     return Decision(Kind.HOLD, problem.reason, problem.message, phase, run, IDLE, stalled=True)
 
 
@@ -154,6 +153,15 @@ def _leavings(look: Look) -> tuple[Patch, ...]:
     wanted = extras_at(run.spec.steps, -1) if run and not run.phase.ended else NOTHING
     extras = extra_patches(routes.routes, routes.inserted, wanted, look.seen.mesh.target)
     return joined(() if isinstance(extras, Problem) else extras, look.seen.mesh.owned)
+
+
+def misspecified(look: Look) -> Decision | None:
+    """The shift was edited into one that makes no sense: its run goes no further, and the guard stays on (ADR 16)."""
+    problem = look.seen.unspecified
+    if problem is None or not look.seen.misspecified:
+        return None
+    message = f"{look.at_weight}: held, {problem.message}"
+    return look.decide(Kind.HOLD, problem.reason, message, stalled=True)
 
 
 def paused(look: Look) -> Decision | None:
@@ -246,6 +254,7 @@ RULES: tuple[Callable[[Look], Decision | None], ...] = (
     worse_than_before,
     query_limit_exceeded,
     group_failed,
+    misspecified,
     paused,
     run_changed,
     not_obeyed,

@@ -54,6 +54,7 @@ class Subject:
     command: Command | None
     kept_hash: str = ""
     unspecified: Problem | None = None
+    held: bool = False
 
     @property
     def namespace(self) -> str:
@@ -103,6 +104,7 @@ async def observe(subject: Subject, world: World, telemetry: Telemetry, timing: 
         group=members_of(subject.document, world),
         kept_hash=subject.kept_hash,
         unspecified=subject.unspecified,
+        misspecified=subject.held,
     )
 
 

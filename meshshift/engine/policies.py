@@ -4,7 +4,8 @@ A run is frozen: it keeps the spec it was started with, and the checkpoint keeps
 readings of a shift, its own fields with the policy as it is now, and with the policy as its run has it.  If either
 means what the run was started with, nobody has changed the shift: an edited policy, or another one named, waits for the
 next run and restarts nothing.  If the policy is gone or makes no sense, the run goes on by the second reading, and only
-a new one cannot begin.
+a new one cannot begin.  If the shift's own fields make no sense, the run stays where it is, by what it was started
+with, and is still judged (ADR 16).
 
 Nothing here is remembered: both readings follow from the shift, the policy and the checkpoint, so a process that dies
 at any instant reads them again.
@@ -19,11 +20,12 @@ from meshshift.api.errors import InvalidSpec, SpecError, show
 from meshshift.api.policies import KIND, Policy, policy_name
 from meshshift.api.status import PolicyStatus, shorten
 from meshshift.core.mesh.documents import Problem, Reason
+from meshshift.engine.memory import ParsedSpec
 from meshshift.engine.world import key_of
 
 if TYPE_CHECKING:
     from meshshift.engine.checkpoint import Checkpoint
-    from meshshift.engine.memory import Memory, ParsedSpec
+    from meshshift.engine.memory import Memory
     from meshshift.engine.world import Document, World
 
 CHANGED = (
@@ -46,22 +48,29 @@ class Asked:
 
     `parsed` is what the next run will go by; while that cannot be had, which `problem` explains, it is what the present
     one goes by.  `kept_hash` is the identity of the shift's own fields with the policy that the present run has.
+    `held`: not even those make sense, so the present run goes no further.
     """
 
     parsed: ParsedSpec
     kept_hash: str = ""
     problem: Problem | None = None
+    held: bool = False
 
 
 def asked_for(shift: Document, stored: Checkpoint | None, world: World, memory: Memory) -> Asked:
-    """Both readings of the shift; raises InvalidSpec if neither makes sense, or there is no run to keep one."""
+    """Both readings of the shift, or what its run was started with if neither makes sense.
+
+    Raises InvalidSpec if there is no run that anything could be kept of.
+    """
     kept = _kept(shift, stored, memory)
     try:
         parsed = _present(shift, world, memory)
     except InvalidSpec as invalid:
-        if kept is None:
+        if kept is not None:
+            return Asked(kept, kept.digest, problem_of(invalid))
+        if stored is None or (stored.run.phase.ended and not shift["metadata"].get("deletionTimestamp")):
             raise
-        return Asked(kept, kept.digest, problem_of(invalid))
+        return Asked(_started_with(stored), problem=problem_of(invalid), held=True)
     return Asked(parsed, kept.digest if kept else "")
 
 
@@ -98,6 +107,10 @@ def _present(shift: Document, world: World, memory: Memory) -> ParsedSpec:
     if document is None:
         raise PolicyNotFound(name, key_of(shift)[0])
     return memory.spec_of(shift, Policy(name, document.get("spec")))
+
+
+def _started_with(stored: Checkpoint) -> ParsedSpec:
+    return ParsedSpec(stored.run.spec, stored.wire_spec, stored.run.spec_hash, stored.policy)
 
 
 def _kept(shift: Document, stored: Checkpoint | None, memory: Memory) -> ParsedSpec | None:

@@ -23,7 +23,7 @@ from meshshift.engine.afresh import read_afresh
 from meshshift.engine.announcing import turn_name, turn_of
 from meshshift.engine.checkpoint import Checkpoint, UnreadableCheckpoint
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
-from meshshift.engine.memory import Memory, ParsedSpec
+from meshshift.engine.memory import Memory
 from meshshift.engine.observe import Subject, is_outdated, observe
 from meshshift.engine.policies import Asked, asked_for, policy_status, problem_of
 from meshshift.engine.report import WARNINGS, report
@@ -123,11 +123,9 @@ class Reconciler:
         try:
             asked = asked_for(shift, stored, self.world, self._memory)
         except InvalidSpec as error:
-            if not deleted or run is None or stored is None:
-                return None, _released(invalid(problem_of(error), run), deleted), stored, None
-            asked = Asked(ParsedSpec(run.spec, stored.wire_spec, run.spec_hash, stored.policy))
+            return None, _released(invalid(problem_of(error), run), deleted), stored, None
         parsed, command = asked.parsed, self._new_command(shift, previous)
-        subject = Subject(shift, parsed.spec, parsed.digest, run, command, asked.kept_hash, asked.problem)
+        subject = Subject(shift, parsed.spec, parsed.digest, run, command, asked.kept_hash, asked.problem, asked.held)
         observation = await observe(subject, self.world, self.telemetry, self.timing, now)
         decision = decide(observation)
         if decision.asks is not None and (reply := await self.gates.ask(key, decision.asks)) is not None:

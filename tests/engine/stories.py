@@ -116,6 +116,19 @@ def retarget(simulation: Simulation) -> None:
     simulation.mesh.edit("TrafficShift", "reviews", lambda document: document["spec"].update(strategy=steps))
 
 
+def canary_named(subset: str) -> Act:
+    def act(simulation: Simulation) -> None:
+        if simulation.exists:
+            edit = {"canary": {"subset": subset}}
+            simulation.mesh.edit("TrafficShift", "reviews", lambda document: document["spec"].update(edit))
+
+    return act
+
+
+senseless = canary_named("v1")
+"""Both arms by one name, which the API server would refuse by a CRD of this release."""
+
+
 def ready(value: bool) -> Act:
     def act(simulation: Simulation) -> None:
         simulation.mesh.put(pod("v2", ready=value))
@@ -223,6 +236,14 @@ def promoted(rng: random.Random) -> Story:
 
 def retargeted(rng: random.Random) -> Story:
     return Story("another spec", _ends(THERE), arrange=bookinfo, script=((_moment(rng), retarget),))
+
+
+def misspelt(rng: random.Random) -> Story:
+    """An edit that makes no sense holds the run, and is put right, or the canary fails meanwhile."""
+    at = _moment(rng)
+    right = (at + rng.uniform(1.0, 90.0), canary_named("v2"))
+    arrange, ends = rng.choice(((bookinfo, _ends(THERE)), (both(bookinfo, failing), _ends(BACK))))
+    return Story("an edit that makes no sense for a while", ends, arrange=arrange, script=((at, senseless), right))
 
 
 def deleted(rng: random.Random) -> Story:
@@ -539,6 +560,7 @@ STORIES = (
     paused_for_good,
     promoted,
     retargeted,
+    misspelt,
     deleted,
     added,
     added_and_removed,

@@ -86,16 +86,6 @@ def test_a_command_whose_removal_fails_is_carried_out_once() -> None:
     assert simulation.reasons().count("Commanded") == 1
 
 
-def test_a_spec_that_becomes_invalid_under_way_moves_nothing() -> None:
-    simulation = begun()
-    simulation.run(200, until=at_weight(25))
-    simulation.mesh.edit("TrafficShift", "reviews", lambda each: each["spec"].update(canary={"subset": "v1"}))
-    simulation.mesh.calls.clear()
-    simulation.run(300)
-    assert (simulation.status["reason"], simulation.weight) == ("InvalidSpec", 25)
-    assert not any(call.startswith("patch") for call in simulation.mesh.calls)
-
-
 def test_a_deleted_shift_with_an_unreadable_checkpoint_is_let_go() -> None:
     simulation = begun()
     simulation.run(200, until=at_weight(25))

@@ -167,6 +167,11 @@ RULES = (
         "A step without proof ends as onInconclusive says.",
         course("inconclusive_follows_the_policy"),
     ),
+    _rule(
+        "misspecified",
+        "A run whose spec was edited into one that makes no sense goes no further.",
+        at("engine/test_misspecified.py", "it_is_held_where_it_is_and_says_why"),
+    ),
     _before(
         "order-guard-before-pause",
         "A paused canary that fails is still rolled back (ADR 0002).",
@@ -181,12 +186,19 @@ RULES = (
         "restoring",
         drift("the_way_back_gives_no_weight_to_a_stable_subset_that_is_gone"),
     ),
+    _before(
+        "order-guard-before-misspecified",
+        "A canary that fails is rolled back, however senseless the spec has become (ADR 0016).",
+        "misspecified",
+        "regression_proven",
+        at("engine/test_misspecified.py", "a_canary_that_fails_meanwhile_is_taken_back"),
+    ),
     Guard(
-        "ended-run-and-invalid-spec",
-        "A spec that becomes invalid under way stops what is under way, and touches nothing.",
-        "meshshift/engine/reconcile.py",
-        "            if not deleted or run is None or stored is None:",
-        "            if run is None or stored is None:",
-        at("engine/test_conflicts.py", "a_spec_that_becomes_invalid_under_way_moves_nothing"),
+        "misspecified-begins-nothing",
+        "No run begins of a spec that makes no sense, nor of the one before it.",
+        "meshshift/engine/policies.py",
+        "        return Asked(_started_with(stored), problem=problem_of(invalid), held=True)\n",
+        "        return Asked(_started_with(stored), held=True)\n",
+        at("engine/test_misspecified.py", "it_does_not_hold_up_the_way_back_and_nothing_begins_after_it"),
     ),
 )
