@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshshift.core.decision import CommandResult, Decision, Kind
-from meshshift.core.drift import one_weight
+from meshshift.core.drift import one_weight, places
 from meshshift.core.judge import Evidence
-from meshshift.core.mesh.weighted_route import at_percent
+from meshshift.core.mesh.weighted_route import at_percent, is_at
 from meshshift.core.observation import CommandName
 from meshshift.core.preparing import start
 from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
@@ -122,7 +122,7 @@ def _undo(look: Look, command: Command) -> Decision:
     if look.mesh_problem is not None:
         return _refuse(look, command, look.mesh_problem.message)
     if not at_percent(look.routes, FULL):
-        where = ", ".join(f"{route} gives {spec.canary.name} {float(route.percent):g}%" for route in look.routes)
+        where = places(route for route in look.routes if not is_at(route, FULL))
         return _refuse(look, command, f"the mesh is not as the shift left it ({where}); edit the weights yourself")
     if seen.endpoints.stable_ready == 0 and (spec.scale is None or run.scaling is None):
         return _refuse(look, command, f"subset {spec.stable.name} has no ready pod; start its pods first")

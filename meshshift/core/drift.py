@@ -22,9 +22,10 @@ from meshshift.core.spec import OnDrift
 from meshshift.core.telemetry import NoData, Tick
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from meshshift.core.look import Look
+    from meshshift.core.mesh.weighted_route import WeightedRoute
     from meshshift.core.run import Run
 
 FIGHT = 3
@@ -83,11 +84,15 @@ def told(look: Look) -> str:
     by = f" ({', '.join(look.seen.mesh.writers)})" if look.seen.mesh.writers else ""
     if not look.strange_routes:
         return f"header routes, mirrors or cookies that were set are gone or changed: somebody else{by} changed them"
-    where = ", ".join(f"{route} gives {route.said}" for route in look.strange_routes)
     beside = look.seen.mesh.target.baseline is not None
     asked = look.run.desired
     was = f"{asked}%" if not beside else f"{asked}% and {share(100, asked, controlled=True).baseline}%"
-    return f"{where}, but {was} was set: somebody else{by} changed it"
+    return f"{places(look.strange_routes)}, but {was} was set: somebody else{by} changed it"
+
+
+def places(routes: Iterable[WeightedRoute]) -> str:
+    """What each route gives to whom."""
+    return ", ".join(f"{route} gives {route.said}" for route in routes)
 
 
 def one_weight(look: Look) -> int | None:

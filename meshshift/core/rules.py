@@ -15,7 +15,7 @@ from meshshift.core.checking import take_answers, take_tick
 from meshshift.core.commands import commanded
 from meshshift.core.control import baseline_lost
 from meshshift.core.decision import Decision, Kind
-from meshshift.core.drift import subsets_changed, weights_drifted
+from meshshift.core.drift import places, subsets_changed, weights_drifted
 from meshshift.core.gates import gate_closed
 from meshshift.core.group import group_behind, group_failed
 from meshshift.core.look import IDLE, SOON, Look
@@ -138,6 +138,9 @@ def ended(look: Look) -> Decision | None:
     stalled = run.phase is not Phase.SUCCEEDED
     reason = outcome.reason if outcome else str(run.phase)
     message = outcome.message if outcome else str(run.phase)
+    if look.strange_routes:
+        # A record is read as if it were true now: where the mesh no longer says what it did at the end, neither may we.
+        message = f"{message}. Since then the weights were changed: {places(look.strange_routes)}"
     record = Decision(Kind.END, reason, message, run.phase, run, IDLE, edits=_leavings(look), stalled=stalled)
     return lowering(look, record)
 

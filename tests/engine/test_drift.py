@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from meshshift.api.status import rfc3339
 from meshshift.engine.ports import QueryError
 from tests.engine.simulation import Behaviour, Simulation, bookinfo, pod, route, rule, shift
@@ -502,3 +504,20 @@ def test_undo_is_refused_while_another_shift_is_under_way() -> None:
     simulation.run(5)
     assert "TrafficShift bookinfo/other shifts reviews" in simulation.status["lastCommand"]["result"]
     assert simulation.weight == 100
+
+
+@pytest.mark.parametrize(("failing", "end"), [(0.0, "Succeeded"), (0.3, "RolledBack")])
+def test_the_record_of_an_end_does_not_claim_what_the_mesh_has_stopped_to_say(failing: float, end: str) -> None:
+    simulation = begun()
+    simulation.traffic.versions["v2"] = Behaviour(failing=failing)
+    simulation.run(900, until=lambda s: s.phase == end)
+    said, events = simulation.status["message"], simulation.reasons()
+    simulation.mesh.put(route({"v1": 70, "v2": 30}))
+    simulation.run(10)
+    assert simulation.status["weights"]["observed"] == 30
+    now = 'Since then the weights were changed: VirtualService bookinfo/reviews route "default" gives v2 30%'
+    assert simulation.status["message"] == f"{said}. {now}"
+    assert (simulation.phase, simulation.weight, simulation.reasons()) == (end, 30, events)
+    simulation.mesh.put(route({"v1": 0, "v2": 100} if end == "Succeeded" else {"v1": 100, "v2": 0}))
+    simulation.run(10)
+    assert simulation.status["message"] == said

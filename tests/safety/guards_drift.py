@@ -77,6 +77,14 @@ OTHERS = (
         drift("two_owners_writing_in_turn_end_in_a_pause_that_names_the_other"),
     ),
     Guard(
+        "drift-after-the-end",
+        "The record of a run that has ended does not claim what the mesh has stopped to say.",
+        "meshshift/core/rules.py",
+        "    if look.strange_routes:\n",
+        "    if False:\n",
+        drift("the_record_of_an_end_does_not_claim_what_the_mesh_has_stopped_to_say"),
+    ),
+    Guard(
         "drift-header-routes",
         "Header routes that somebody drops are reported, and answered as onDrift says.",
         "meshshift/core/look.py",
