@@ -70,7 +70,7 @@ test-envtest: setup ## Contract tests and scenarios on the kube-apiserver in KUB
 	@$(BIN)/python -m tests.envtest.control_plane
 	$(BIN)/python -m pytest tests/lab/kube tests/envtest $(ARGS)
 
-search: setup ## The property tests with examples drawn anew: what they find becomes a test of its own (9 minutes)
+search: setup ## The property tests with examples drawn anew: what they find becomes a test of its own (a minute)
 	$(BIN)/python -m pytest -m 'not lab and hypothesis' -n auto --dist worksteal --hypothesis-profile=search $(ARGS)
 
 soak: setup ## Fifty shifts in a row at 500 requests/s, with commands, drifts and kills at random (20 minutes)

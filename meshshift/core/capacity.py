@@ -3,7 +3,8 @@
 Three states, each persisted before anything builds on it: how many replicas are wanted, the Deployment asked for them,
 and that many pods ready, as its own status and the cached pods both say.  Only then is the step entered that raises the
 weight, and the write of the weight itself asks once more.  The canary is never scaled down here, and nobody's
-Deployment is fought for: one that an autoscaler sets is waited for, and the message says what to change.
+Deployment is fought for: one that an autoscaler sets is waited for, as the baseline's pods are, and the message says
+what to change.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from meshshift.core.decision import Decision, Kind
 from meshshift.core.look import SOON
 from meshshift.core.mesh.documents import Problem, Reason, shown
 from meshshift.core.run import Phase
-from meshshift.core.scaling import Scaling, load, needed
+from meshshift.core.scaling import Scaling, load, needed, replicas_for, share_of_all
 from meshshift.core.workloads import Survey
 
 if TYPE_CHECKING:
@@ -66,18 +67,31 @@ def _lacking(look: Look, ahead: Run, canary: Workload, scaling: Scaling) -> Deci
         return look.decide(Kind.APPLY, "CanaryScaling", message, run=run, edits=(canary.scaled_to(count),), again=0.0)
     ready = min(canary.ready, look.seen.endpoints.canary_ready)
     if ready >= count:
-        return None
+        return _lacking_beside(look, ahead, run, scaling.full)
     message = f"{look.at_weight}: {ready} of {count} replicas of Deployment {canary.name} ready ({share})"
-    return _wait(look, run, message)
+    return _wait(look, run, "CanaryScaling", message)
 
 
-def _wait(look: Look, run: Run, message: str) -> Decision:
+def _lacking_beside(look: Look, ahead: Run, run: Run, full: int) -> Decision | None:
+    """The baseline gets a share as well, and its pods are a person's to bring up: wait for them."""
+    percent = share_of_all(ahead).baseline
+    count, ready = replicas_for(percent, full), look.seen.endpoints.baseline_ready
+    if ready >= count or run.spec.baseline is None:
+        return None
+    message = (
+        f"{look.at_weight}: {ready} of {count} pods of subset {run.spec.baseline.name}, the baseline, ready "
+        f"({percent}% of {full}); scale its Deployment to {count}"
+    )
+    return _wait(look, run, "BaselineScaling", message)
+
+
+def _wait(look: Look, run: Run, reason: str, message: str) -> Decision:
     """Pods that do not come within the step's timeout are a person's business."""
     since = run.scaling.since if run.scaling else None
     waited = look.seen.now - (look.seen.now if since is None else since)
     late = waited > run.spec.analysis.step_timeout
     text = f"{message}, for {words.duration(waited)} already: look at its pods" if late else message
-    return look.decide(Kind.WAIT, "CanaryScaling", text, run=run, again=SOON, stalled=late)
+    return look.decide(Kind.WAIT, reason, text, run=run, again=SOON, stalled=late)
 
 
 def restored(look: Look) -> Decision | None:

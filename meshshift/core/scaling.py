@@ -11,11 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from meshshift.core.mesh.control import share
 from meshshift.core.run import Phase
 from meshshift.core.steps import FULL
 from meshshift.core.workloads import MOST_REPLICAS, Owed
 
 if TYPE_CHECKING:
+    from meshshift.core.mesh.control import Shares
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
 
@@ -64,7 +66,17 @@ def load(run: Run) -> int:
 def needed(run: Run, full: int) -> int:
     """Replicas of the canary for the run's load, when stable takes `full` for all of it."""
     least = run.spec.scale.least if run.spec.scale else 1
-    return max(least, -(-load(run) * full // FULL))
+    return max(least, replicas_for(load(run), full))
+
+
+def replicas_for(percent: int, full: int) -> int:
+    """Replicas for this percentage of the requests, when `full` take all of them; rounded up."""
+    return -(-percent * full // FULL)
+
+
+def share_of_all(run: Run) -> Shares:
+    """What each version gets of all requests at the run's weight, in percent."""
+    return share(FULL, run.desired, controlled=run.spec.baseline is not None)
 
 
 def is_short(run: Run | None, ready: int) -> bool:

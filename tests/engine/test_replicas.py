@@ -8,8 +8,9 @@ import pytest
 
 from meshshift.engine.failures import Refused, Transient
 from meshshift.engine.ports import QueryError
+from tests.engine.history import weights
 from tests.engine.replicas import FULL, SCALE, arranged, deployment
-from tests.engine.simulation import Document, Simulation, route, shift
+from tests.engine.simulation import Document, Simulation, pod, route, rule, shift
 
 
 def replicas(simulation: Simulation, version: str) -> int:
@@ -68,6 +69,32 @@ def test_a_red_black_flip_needs_the_full_number_and_the_preview_the_least() -> N
     assert simulation.phase == "Succeeded"
     assert min(pods for weight, pods in seen if weight == 100) == FULL
     assert 2 in {pods for weight, pods in seen if weight == 0}
+
+
+def test_a_baseline_has_the_pods_for_its_share_before_it_gets_it() -> None:
+    steps = [{"setWeight": 10}, {"setWeight": 33}, {"setWeight": 60}]
+    strategy = {"canary": {"steps": steps, "minStepDuration": "10s"}}
+    simulation = arranged(baseline={"subset": "v1-baseline"}, strategy=strategy)
+    simulation.mesh.put(pod("v1-baseline"))
+    simulation.mesh.put(rule("v1", "v2", "v1-baseline"))
+    seen: set[tuple[int, int]] = set()
+
+    def look(world: Simulation) -> None:
+        given = weights(world.mesh.peek("VirtualService", "reviews")).get("v1-baseline", 0)
+        pods = [each for (kind, *_), each in world.mesh.objects.items() if kind == "Pod"]
+        seen.add((given, sum(each["metadata"]["labels"]["version"] == "v1-baseline" for each in pods)))
+
+    simulation.checks.append(look)
+    simulation.run(600, until=lambda s: s.status.get("reason") == "BaselineScaling")
+    told = "1 of 2 pods of subset v1-baseline, the baseline, ready (33% of 4); scale its Deployment to 2"
+    assert message(simulation).endswith(told)
+    simulation.run(60)
+    assert (simulation.weight, simulation.status["reason"]) == (10, "BaselineScaling")
+    simulation.mesh.put(pod("v1-baseline", number=1))
+    simulation.run(900, until=in_phase("Succeeded"))
+    assert simulation.phase == "Succeeded"
+    assert {given for given, _ in seen} >= {10, 33, 20}
+    assert all(pods * 100 >= given * FULL for given, pods in seen), seen
 
 
 def test_copies_that_a_mirror_sends_count_like_weight() -> None:
