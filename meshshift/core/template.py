@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 VARIABLES = {
     "canary": "name of the canary's subset",
     "stable": "name of the stable subset",
+    "control": "name of the subset that the canary is compared with: the baseline's, without one stable's",
     "canaryWorkload": "regular expression that matches the canary's workloads as Istio names them; use it with =~",
     "stableWorkload": "the same for the stable subset",
+    "controlWorkload": "the same for the subset that the canary is compared with",
     "service": "name of the Service",
     "namespace": "namespace of the Service",
     "host": "host of the Service in the mesh, such as reviews.bookinfo.svc.cluster.local",
@@ -55,7 +57,10 @@ _PLAIN_IN_EXPRESSION = re.compile(r"[A-Za-z0-9_-]")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the variables stand for; `interval` in seconds, the workloads as Istio reports them."""
+    """What the variables stand for; `interval` in seconds, the workloads as Istio reports them.
+
+    `baseline` is empty where the canary is compared with stable.
+    """
 
     canary: str
     stable: str
@@ -65,6 +70,8 @@ class Facts:
     namespace: str
     host: str
     interval: float
+    baseline: str = ""
+    baseline_workloads: frozenset[str] = frozenset()
 
 
 class Unknown(ValueError):
@@ -87,9 +94,15 @@ def render(template: str, facts: Facts) -> str:
 def _value(name: str, facts: Facts) -> str:
     match name:
         case "canaryWorkload":
-            return _alternation("canary", facts.canary_workloads)
+            return _alternation(name, "canary", facts.canary_workloads)
         case "stableWorkload":
-            return _alternation("stable", facts.stable_workloads)
+            return _alternation(name, "stable", facts.stable_workloads)
+        case "controlWorkload" if facts.baseline:
+            return _alternation(name, "baseline", facts.baseline_workloads)
+        case "controlWorkload":
+            return _alternation(name, "stable", facts.stable_workloads)
+        case "control":
+            return _quoted(facts.baseline or facts.stable)
         case "interval":
             return _duration(facts.interval)
     return _quoted(str(getattr(facts, name)))
@@ -104,9 +117,9 @@ def _escape(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"
 
 
-def _alternation(arm: str, workloads: frozenset[str]) -> str:
+def _alternation(variable: str, arm: str, workloads: frozenset[str]) -> str:
     if not workloads:
-        raise Unknown(f"{{{{{arm}Workload}}}} has no value: the {arm} subset has no pods")
+        raise Unknown(f"{listed([variable])} has no value: the {arm} subset has no pods")
     return f"({'|'.join(map(_literal, sorted(workloads)))})"
 
 

@@ -215,6 +215,8 @@ async def ask(
         namespace=target.namespace,
         host=target.host,
         interval=run.spec.analysis.judge.interval,
+        baseline=target.baseline or "",
+        baseline_workloads=arms.baseline.workloads if arms.baseline else frozenset(),
     )
     answers = await asyncio.gather(*(_answer(check, facts, telemetry, at) for check in due))
     return Answers(at, tuple(zip((check.name for check in due), answers, strict=True)))

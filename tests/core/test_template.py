@@ -42,6 +42,20 @@ def test_variables_are_replaced_and_all_else_is_the_users(template: str, promql:
     assert render(template, FACTS) == promql
 
 
+@pytest.mark.parametrize(
+    ("baseline", "promql"),
+    [("", 'x{v="v1",w=~"(reviews-v1|reviews-v1[.]b)"}'), ("v1-baseline", 'x{v="v1-baseline",w=~"(fresh)"}')],
+)
+def test_the_control_is_whom_the_canary_is_compared_with(baseline: str, promql: str) -> None:
+    facts = with_facts(baseline=baseline, baseline_workloads=frozenset({"fresh"}))
+    assert render('x{v="{{control}}",w=~"{{controlWorkload}}"}', facts) == promql
+
+
+def test_a_baseline_without_pods_is_not_replaced_by_stable() -> None:
+    with pytest.raises(Unknown, match="the baseline subset has no pods"):
+        render('x{w=~"{{controlWorkload}}"}', with_facts(baseline="v1-baseline"))
+
+
 def test_an_interval_is_a_duration_that_prometheus_reads() -> None:
     assert render("{{interval}}", with_facts(interval=90.0)) == "90s"
     assert render("{{interval}}", with_facts(interval=1.5)) == "1500ms"

@@ -411,3 +411,12 @@ def test_a_baseline_lost_while_the_intent_is_persisted_gets_no_weight() -> None:
     simulation.run(30)
     assert struck
     assert seen == [(90, 5, 5), (100, 0, 0)]
+
+
+def test_a_query_asks_for_the_baseline_as_the_control() -> None:
+    query = {"promql": 'errors{a="{{control}}",b=~"{{controlWorkload}}"} / errors{a="{{canary}}"}', "max": 2}
+    checked = {"interval": "5s", "warmup": "0s", "indicators": [{"name": "checkout", "query": query}]}
+    simulation = world(analysis={"method": "Threshold", **checked})
+    simulation.run(60, until=lambda s: bool(s.asked))
+    promql, _ = simulation.asked[0]
+    assert promql == 'errors{a="v1-baseline",b=~"(reviews-v1-baseline)"} / errors{a="v2"}'
