@@ -16,6 +16,7 @@ from meshshift.adapters.kube import (
     DEPLOYMENTS,
     DESTINATION_RULES,
     EVENTS,
+    SERVICES,
     TRAFFIC_SHIFTS,
     VIRTUAL_SERVICES,
     KubeClient,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 COMPONENT = "meshshift"
-_RESOURCES = {each.kind: each for each in (VIRTUAL_SERVICES, DESTINATION_RULES, TRAFFIC_SHIFTS, DEPLOYMENTS)}
+_RESOURCES = {each.kind: each for each in (VIRTUAL_SERVICES, DESTINATION_RULES, TRAFFIC_SHIFTS, DEPLOYMENTS, SERVICES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class KubeCluster:
     instance: str = COMPONENT
 
     async def read(self, ref: ObjectRef) -> Document:
-        """A VirtualService, a DestinationRule, a TrafficShift or a Deployment as it is now."""
+        """A VirtualService, a DestinationRule, a TrafficShift, a Deployment or a Service as it is now."""
         return await self.client.get(_RESOURCES[ref.kind], ref.namespace, ref.name)
 
     async def autoscalers(self, namespace: str) -> list[Document]:

@@ -178,11 +178,11 @@ def concerned(document: Document, hosts: frozenset[str], world: World) -> set[Ke
 
 
 def is_of_interest(key: Key, world: World) -> bool:
-    """Has the Service opted in, or does it own anything still?"""
+    """Has the Service opted in, does it own anything still, or is a Deployment paused for it, be it gone itself?"""
     service = world.services.get(key)
-    if service is None:
-        return False
-    return has_opted_in(service) or is_held_for(key, world) or bool(owned_by(service, world))
+    if is_held_for(key, world):
+        return True
+    return service is not None and (has_opted_in(service) or bool(owned_by(service, world)))
 
 
 def naming_policy(policy: Key, world: World) -> set[Key]:

@@ -5,8 +5,8 @@ Service owns, what has been tried from that shift's annotations (`meshshift.core
 the Service say what is wanted.  Every pass writes at most what one rule asks for, each write guarded by the version of
 the object that it was decided on, and the next pass looks again.  So the process may die anywhere.
 
-Two things are in memory because losing them can only cost time: since when objects are as they are (what settles,
-settles again after a restart), and which Event was told last.
+Three things are in memory because losing them can only cost time: since when objects are as they are (what settles,
+settles again after a restart), since when a Service is gone, and which Event was told last.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from meshshift.core.mesh.documents import ObjectRef, ref_of, resource_version
 from meshshift.engine.afresh import read_afresh
 from meshshift.engine.enrolled import Enrolled, owned_by
 from meshshift.engine.failures import ApiFailure, Conflict, NotFound, Refused
-from meshshift.engine.in_place import act_for, is_held_for
+from meshshift.engine.in_place import act_for, act_for_orphan, is_held_for, stand_in
 from meshshift.engine.world import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from meshshift.core.enrolment.view import View
     from meshshift.core.mesh.documents import Patch
     from meshshift.core.observation import Timing
     from meshshift.engine.ports import Cluster, Document, Key
@@ -74,6 +75,7 @@ class Enroller:
         self._enrolled = Enrolled(self.world)
         self._known: dict[Key, dict[ObjectRef, tuple[str, float]]] = {}
         self._told: dict[Key, str] = {}
+        self._gone: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; returns the seconds until the next one is due, None if there is nothing to do for the Service.
@@ -81,12 +83,39 @@ class Enroller:
         Raises a failure of `meshshift.engine.failures` if a call to the API did not succeed.
         """
         service = self.world.services.get(key)
-        if service is None or not self._concerns(service):
+        if service is None:
+            return await self._free(key)
+        self._gone.pop(key, None)
+        if not self._concerns(service):
             self._forget(key)
             return None
         now = self.clock()
-        view = self._enrolled.view(service, now, self.timing().settle, self._since(key, now))
-        act = act_for(view, self.world)
+        act = act_for(self._view(service, now), self.world)
+        return await self._carry(key, act, service, now)
+
+    async def _free(self, key: Key) -> float | None:
+        """One pass over a Deployment that is paused for a Service that is gone.
+
+        A watch may be silent: before anything is written, the API server is asked whether the Service is back.
+        """
+        service = stand_in(key, self.world)
+        if service is None:
+            self._forget(key)
+            return None
+        now = self.clock()
+        gone = now - self._gone.setdefault(key, now)
+        act, deployment = act_for_orphan(self._view(service, now), self.world, gone)
+        if act.edits:
+            await read_afresh(ObjectRef("Service", *key), self.world, self.cluster)
+            if self.world.services.get(key) is not None:
+                return 0.0
+        return await self._carry(key, act, deployment, now)
+
+    def _view(self, service: Document, now: float) -> View:
+        return self._enrolled.view(service, now, self.timing().settle, self._since(key_of(service), now))
+
+    async def _carry(self, key: Key, act: Act, about: Document, now: float) -> float:
+        """Write what was decided, and tell it about the object that people look at."""
         self.listener.acted(key, act)
         try:
             for edit in act.edits:
@@ -95,7 +124,7 @@ class Enroller:
             message = f"{act.message}: the API server refused the edit: {refusal}"
             act = Act("EditRefused", message, REFUSED_AGAIN, tell=Tell.WARNING)
             self.listener.acted(key, act)
-        told = await self._tell(service, act, now)
+        told = await self._tell(key, about, act, now)
         return act.again if told else min(act.again, TELL_AGAIN)
 
     def _concerns(self, service: Document) -> bool:
@@ -106,6 +135,7 @@ class Enroller:
     def _forget(self, key: Key) -> None:
         self._known.pop(key, None)
         self._told.pop(key, None)
+        self._gone.pop(key, None)
         self._enrolled.forget(key)
         self.listener.forgot(key)
 
@@ -148,21 +178,23 @@ class Enroller:
                 return None
         return await self.cluster.patch(edit)
 
-    async def _tell(self, service: Document, act: Act, now: float) -> bool:
+    async def _tell(self, key: Key, about: Document, act: Act, now: float) -> bool:
         """One Event for each thing that is worth one; the same words again are the same Event.
 
-        What was said before is a part of its identity, so that what comes back is told again.  An Event that could not
-        be written holds nothing up: False then, and the next pass tries again.
+        What was said before is a part of its identity, so that what comes back is told again; what is said of a
+        Service that is gone is said once, whichever process says it.  An Event that could not be written holds nothing
+        up: False then, and the next pass tries again.
         """
-        key, said = key_of(service), f"{act.reason}: {act.message}"
+        said = f"{act.reason}: {act.message}"
         before = self._told.get(key, "")
         if act.tell is Tell.NOBODY or before == said:
             self._told[key] = said if act.tell else _QUIET
             return True
-        identity = (service["metadata"].get("uid", ""), said, rfc3339(now) if act.edits else before)
+        again = "" if key in self._gone else before
+        identity = (about["metadata"].get("uid", ""), said, rfc3339(now) if act.edits else again)
         try:
             await self.cluster.emit(
-                service,
+                about,
                 name=_event_name(key, identity),
                 warning=act.tell is Tell.WARNING,
                 reason=act.reason,

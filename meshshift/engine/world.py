@@ -226,7 +226,12 @@ class DeploymentTable(HostTable):
 
     def are_held_for(self, service: Key) -> bool:
         """Was one of them paused for the Service?"""
-        return any(key[0] == service[0] and name == service[1] for key, name in self._held.items())
+        return bool(self.held_for(service))
+
+    def held_for(self, service: Key) -> list[Document]:
+        """Those that were paused for the Service, by name."""
+        found = [key for key, name in self._held.items() if (key[0], name) == service]
+        return [self.objects[key] for key in sorted(found)]
 
     def within(self, namespace: str) -> list[Document]:
         """The Deployments of a namespace, by name."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meshshift.adapters.cluster import KubeCluster
-from meshshift.adapters.kube import CRDS, DEPLOYMENTS, EVENTS, TRAFFIC_SHIFTS, KubeClient
+from meshshift.adapters.kube import CRDS, DEPLOYMENTS, EVENTS, SERVICES, TRAFFIC_SHIFTS, KubeClient
 from meshshift.api.crd import custom_resource_definition
 from meshshift.core.decision import Removal
 from meshshift.core.mesh.documents import ObjectRef
@@ -105,3 +105,17 @@ async def test_only_the_very_deployment_that_is_meant_is_deleted(client: KubeCli
     with pytest.raises(NotFound):
         await cluster.read(ref)
     await cluster.delete(Removal(ref, first["metadata"]["uid"]))
+
+
+async def test_a_service_that_is_gone_is_told_from_one_that_is_there(client: KubeClient) -> None:
+    ref = ObjectRef("Service", "default", "reviews")
+    with pytest.raises(NotFound):
+        await KubeCluster(client).read(ref)
+    document = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "reviews"},
+        "spec": {"ports": [{"port": 80}]},
+    }
+    await client.create(SERVICES, "default", document)
+    assert (await KubeCluster(client).read(ref))["metadata"]["name"] == "reviews"

@@ -32,6 +32,9 @@ class InPlace(Enrolling):
         self.created: dict[str, float] = {}
         self.templates: dict[tuple[str, str], Document] = {}
         self.made = 0
+        self.created_services = 0
+        self.deleted_at = 0
+        self.routed = 0.0
         self.proven: set[str] = set()
         self.loses = False
         self.held = False
@@ -53,6 +56,7 @@ class InPlace(Enrolling):
 
     def _second(self) -> None:
         self.run_deployments()
+        self.collect()
         super()._second()
 
     # The Deployment controller, the garbage collector and the kubelet.
@@ -74,6 +78,18 @@ class InPlace(Enrolling):
                 self.mesh.remove("Pod", name)
             elif not ready_since(pod) and self.now >= self.created[name] + STARTUP and self.tag(pod) != NEVER:
                 self.mesh.put(_ready(pod, self.now))
+
+    def collect(self) -> None:
+        """One look of the garbage collector at what the Service owns: with its owner an object goes."""
+        owner = self.mesh.peek("Service", "reviews").get("metadata", {}).get("uid")
+        for (kind, _, name), document in list(self.mesh.objects.items()):
+            owners = [each for each in document["metadata"].get("ownerReferences") or [] if each["kind"] == "Service"]
+            if not owners or owner in {each["uid"] for each in owners}:
+                continue
+            if not document["metadata"].get("finalizers"):
+                self.mesh.remove(kind, name)
+            elif not document["metadata"].get("deletionTimestamp"):
+                self.delete()
 
     def _roll(self, name: str, document: Document) -> None:
         template, spec = document["spec"]["template"], document["spec"]
@@ -121,6 +137,10 @@ class InPlace(Enrolling):
         return Generation("-".join(key), self.wanted[key], len(pods), ready, ready)
 
     # The mesh.
+
+    def shares(self) -> dict[str, float]:
+        """Nobody is called by the name of a Service that is gone."""
+        return super().shares() if self.mesh.peek("Service", "reviews") else {}
 
     def pods(self) -> dict[str, Document]:
         return {key[2]: each for key, each in self.mesh.objects.items() if key[0] == "Pod"}
@@ -170,6 +190,23 @@ class InPlace(Enrolling):
         self.held = False
         self.mesh.edit("Deployment", "reviews", lambda document: document["spec"].update(paused=False))
 
+    def delete_service(self) -> None:
+        """kubectl delete service."""
+        self.deleted_at = len(self.mesh.calls)
+        self.mesh.remove("Service", "reviews")
+
+    def keep_mesh(self, *kinds: str) -> None:
+        """The VirtualService and the DestinationRule are somebody's own, and stay without the Service."""
+        for kind in kinds or ("VirtualService", "DestinationRule"):
+            self.mesh.edit(kind, "reviews", lambda each: each["metadata"].pop("ownerReferences", None), spec=False)
+
+    def create_service(self, annotations: dict[str, str] | None = None) -> None:
+        """A Service of the same name, another object."""
+        self.created_services += 1
+        document = service(annotations)
+        document["metadata"]["uid"] += f"-{self.created_services}"
+        self.mesh.put(document)
+
     def delete_copy(self) -> None:
         """kubectl delete deployment, of the copy."""
         for each in self.copies():
@@ -201,6 +238,11 @@ class InPlace(Enrolling):
     def original(self) -> Document:
         """The Deployment."""
         return self.mesh.peek("Deployment", "reviews")
+
+    @property
+    def held_for(self) -> str:
+        """The Service that the Deployment says it is paused for."""
+        return str((self.original["metadata"].get("annotations") or {}).get("meshshift.io/paused-for", ""))
 
     @property
     def rejected(self) -> str:

@@ -53,6 +53,48 @@ def let_go(simulation: InPlace) -> None:
     simulation.annotate(workload=None, strategy=None)
 
 
+def proven(simulation: InPlace) -> bool:
+    """Does a copy serve that was proven, and the Deployment not roll out yet?"""
+    return COPY in (simulation.subset("stable") or {})
+
+
+def delete_service(simulation: InPlace) -> None:
+    simulation.delete_service()
+
+
+def delete_service_alone(simulation: InPlace) -> None:
+    simulation.keep_mesh()
+    simulation.delete_service()
+
+
+def replace_service(simulation: InPlace) -> None:
+    """kubectl replace --force."""
+    annotations = dict(simulation.mesh.peek("Service", "reviews")["metadata"]["annotations"])
+    simulation.delete_service()
+    simulation.create_service(annotations)
+
+
+def replace_service_alone(simulation: InPlace) -> None:
+    simulation.keep_mesh()
+    replace_service(simulation)
+
+
+def replace_service_and_rule(simulation: InPlace) -> None:
+    """The VirtualService is somebody's own, the DestinationRule was made for the Service."""
+    simulation.keep_mesh("VirtualService")
+    replace_service(simulation)
+
+
+def held_without_service(simulation: InPlace) -> bool:
+    return any(reason == "LeftPaused" for reason, _ in simulation.mesh.events.values())
+
+
+def create_service(simulation: InPlace) -> None:
+    """It comes back with what it had asked for."""
+    wishes = {"strategy": "canary", "workload": "in-place", "steps": "50", "step-duration": "10s"}
+    simulation.create_service({f"meshshift.io/{name}": value for name, value in wishes.items()})
+
+
 STORIES = (
     Story("good", ((always, image("v2")),), "v2 at rest"),
     Story("bad", ((always, image("v3", 0.3)),), "v1 at rest"),
@@ -72,8 +114,59 @@ STORIES = (
     Story("let go mid-run", ((always, image("v2")), (shifting, let_go)), "v1 left paused"),
     Story("let go on the way home", ((always, image("v2")), (coming_home, let_go)), "v2 let go"),
 )
-LOSES = {"the copy is deleted mid-run", "the serving copy is deleted"}
-"""Stories in which somebody else takes the pods away that serve."""
+SERVICE_GOES = (
+    Story("deleted at rest", ((always, delete_service),), "v1 without service, free"),
+    Story("deleted mid-run", ((always, image("v2")), (shifting, delete_service)), "v1 without service, held"),
+    Story(
+        "only it is deleted mid-run",
+        ((always, image("v2")), (shifting, delete_service_alone)),
+        "v1 without service, held",
+    ),
+    Story(
+        "only it is deleted, v2 proven",
+        ((always, image("v2")), (proven, delete_service_alone)),
+        "v2 without service, free",
+    ),
+    Story(
+        "deleted on the way home", ((always, image("v2")), (coming_home, delete_service)), "v2 without service, free"
+    ),
+    Story(
+        "deleted mid-run, then set back",
+        ((always, image("v2")), (shifting, delete_service), (held_without_service, image("v1"))),
+        "v1 without service, free",
+    ),
+    Story(
+        "deleted mid-run, comes back late",
+        ((always, image("v2")), (shifting, delete_service), (held_without_service, create_service)),
+        "v2 at rest",
+    ),
+    Story(
+        "only it is deleted mid-run, comes back late",
+        ((always, image("v2")), (shifting, delete_service_alone), (held_without_service, create_service)),
+        "v2 at rest",
+    ),
+    Story("replaced at rest", ((always, replace_service),), "v1 at rest"),
+    Story("replaced mid-run", ((always, image("v2")), (shifting, replace_service)), "v2 at rest"),
+    Story("only it is replaced mid-run", ((always, image("v2")), (shifting, replace_service_alone)), "v2 at rest"),
+    Story("replaced on the way home", ((always, image("v2")), (coming_home, replace_service)), "v2 at rest"),
+    Story("only it is replaced, v2 proven", ((always, image("v2")), (proven, replace_service_alone)), "v2 at rest"),
+    Story("it and its rule are replaced at rest", ((always, replace_service_and_rule),), "v1 at rest"),
+    Story(
+        "it and its rule are replaced mid-run",
+        ((always, image("v2")), (shifting, replace_service_and_rule)),
+        "v2 at rest",
+    ),
+)
+"""A Service is deleted before its Deployment was let go; it alone, if the objects around it are somebody's own."""
+LOSES = {
+    "the copy is deleted mid-run",
+    "the serving copy is deleted",
+    "it and its rule are replaced at rest",
+    "it and its rule are replaced mid-run",
+}
+"""Stories in which somebody else takes the pods or the subset away that serve."""
+UNROUTED = 5.0
+"""Seconds within which a copy goes that no subset keeps apart any more."""
 
 
 def adopted(simulation: InPlace | None = None, **annotations: str) -> InPlace:
@@ -108,6 +201,12 @@ def wait_for(simulation: InPlace, condition: When) -> None:
 def settled(simulation: InPlace) -> str:
     """Where things stand, in a few words."""
     for tag in ("v1", "v2", "v3", "v4"):
+        if not simulation.mesh.peek("Service", "reviews"):
+            if simulation.runs() == {tag: 2} and not simulation.copies():
+                free = not (simulation.original["spec"].get("paused") or simulation.held_for)
+                held = "held" if held_without_service(simulation) else "waiting"
+                return f"{tag} without service, {'free' if free else held}"
+            continue
         if simulation.at_rest(tag):
             held = simulation.original["metadata"].get("annotations", {}).get("meshshift.io/paused-for")
             return f"{tag} at rest" if held else f"{tag} left paused"
@@ -119,7 +218,7 @@ def settled(simulation: InPlace) -> str:
 
 def nothing_is_lost(simulation: InPlace) -> None:
     """Every route leads to a subset with a ready pod."""
-    if not simulation.loses:
+    if not simulation.loses and simulation.mesh.peek("Service", "reviews"):
         assert "lost" not in simulation.tags(), f"{simulation.now}: {simulation.mesh.calls[-5:]}"
 
 
@@ -130,5 +229,9 @@ def only_what_is_proven_serves(simulation: InPlace) -> None:
     weights = (simulation.status.get("weights") or {}) if simulation.exists else {}
     allowed = max(float(weights.get(each) or 0) for each in ("desired", "observed")) / 100
     unproven = sum(share for tag, share in simulation.tags().items() if tag not in {*simulation.proven, "lost"})
+    if simulation.mesh.peek("VirtualService", "reviews") or not unproven:
+        simulation.routed = simulation.now
+    elif simulation.now - simulation.routed <= UNROUTED:
+        return
     assert unproven <= allowed + 0.001, f"{simulation.now}: {simulation.tags()}, proven {simulation.proven}"
     assert set(simulation.resumed) <= simulation.proven, f"{simulation.now}: {simulation.resumed}"

@@ -240,6 +240,7 @@ class Mesh:
         if new:
             self.events[name] = reason, message
             event = {"kind": "Event", "metadata": {"name": name}, "reason": reason, "message": message}
+            event["involvedObject"] = {"kind": shift.get("kind", "TrafficShift"), "name": shift["metadata"]["name"]}
             self.told("ADDED", {**event, "firstTimestamp": at})
         self.moment("event", "after")
         return new

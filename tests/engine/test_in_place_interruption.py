@@ -11,7 +11,7 @@ import pytest
 
 from meshshift.engine.failures import Transient
 from tests.engine.in_place import InPlace, running
-from tests.engine.in_place_stories import STORIES, Story, play, settled
+from tests.engine.in_place_stories import SERVICE_GOES, STORIES, Story, play, settled
 from tests.engine.simulation import Killed
 
 QUIET = {"status", "event", "finalizer", "release", "command"}
@@ -22,6 +22,13 @@ CASES = [
     for story in STORIES
     for how in ("killed after", "killed before", "answer lost")
     if how == "killed after" or story.name in EVERY_WAY
+]
+GONE_EVERY_WAY = {"only it is deleted, v2 proven", "replaced mid-run"}
+GONE = [
+    pytest.param(story, how, id=f"{story.name}, {how}")
+    for story in SERVICE_GOES
+    for how in ("killed after", "killed before", "answer lost")
+    if how == "killed after" or story.name in GONE_EVERY_WAY
 ]
 
 
@@ -44,6 +51,18 @@ def test_an_interruption_at_any_write_comes_to_the_same_end(story: Story, how: s
     calls = play(story).mesh.calls
     victims = [number for number, call in enumerate(calls, 1) if call not in QUIET]
     assert len(victims) > 3
+    for victim in victims:
+        simulation = struck(story, victim, how)
+        assert settled(simulation) == story.end, (
+            f"{how} call {victim}, {calls[victim - 1]}: {simulation.acts.acts[-2:]}"
+        )
+
+
+@pytest.mark.parametrize(("story", "how"), GONE)
+def test_a_service_that_goes_meanwhile_is_no_harm(story: Story, how: str) -> None:
+    undisturbed = play(story)
+    calls = undisturbed.mesh.calls
+    victims = [number for number, call in enumerate(calls, 1) if call not in QUIET and number > undisturbed.deleted_at]
     for victim in victims:
         simulation = struck(story, victim, how)
         assert settled(simulation) == story.end, (

@@ -134,3 +134,22 @@ async def test_a_deployment_wakes_the_services_that_select_its_pods_and_the_one_
     assert await watched.woken() == [KEY]
     watched.tell(SERVICES, service({}))
     assert KEY in await watched.woken(), "it has opted out, and its Deployment is still to be let go"
+
+
+async def test_a_service_that_is_gone_is_woken_as_long_as_a_deployment_is_paused_for_it() -> None:
+    watched = Watched()
+    held = {"meshshift.io/paused-for": "reviews"}
+    watched.tell(DEPLOYMENTS, deployment(), annotations=held)
+    assert await watched.woken() == [KEY], "a controller that was not there when the Service went"
+    made = {**rule("v1"), "metadata": {"name": "reviews", "ownerReferences": OWNER}}
+    begun = {**shift(), "metadata": {"name": "reviews", "ownerReferences": OWNER}}
+    for resource, owned in ((TRAFFIC_SHIFTS, begun), (DESTINATION_RULES, made)):
+        watched.tell(resource, owned)
+        await watched.woken()
+        watched.tell(resource, owned, gone=True)
+        assert await watched.woken() == [KEY], f"{resource.plural} of the Service that is gone"
+    watched.tell(DEPLOYMENTS, deployment(), gone=True, annotations=held)
+    watched.tell(DESTINATION_RULES, made)
+    await watched.woken()
+    watched.tell(DESTINATION_RULES, made, gone=True)
+    assert await watched.woken() == []

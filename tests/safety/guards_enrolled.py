@@ -24,8 +24,8 @@ ADOPTED = (
         "enrol-settled",
         "A VirtualService names a subset only once the DestinationRule with it has settled.",
         ADOPTION,
-        "        act = _rule(view, server) or _settling(view) or",
-        "        act = _rule(view, server) or",
+        "        act = rule_with(view, server) or _settling(view) or",
+        "        act = rule_with(view, server) or",
         _tests("the_rule_has_settled_before_the_route_names_its_subset"),
     ),
     Guard(

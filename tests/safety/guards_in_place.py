@@ -9,11 +9,16 @@ TRIAL = "meshshift/core/in_place/trial.py"
 HOME = "meshshift/core/in_place/homecoming.py"
 STAGE = "meshshift/core/in_place/stage.py"
 EDITS = "meshshift/core/in_place/edits.py"
-DEPLOYMENTS = "meshshift/core/in_place/deployments.py"
+FREEING = "meshshift/core/in_place/freeing.py"
+ENROLLING = "meshshift/engine/enrolling.py"
 
 
 def _in_place(*names: str) -> tuple[str, ...]:
     return at("engine/test_in_place.py", *names)
+
+
+def _freeing(*names: str) -> tuple[str, ...]:
+    return at("engine/test_freeing.py", *names)
 
 
 IN_PLACE = (
@@ -144,5 +149,101 @@ IN_PLACE = (
         "    for each in filter(None, (copy, stage.serving_copy)):",
         "    for each in ():",
         _in_place("a_copy_follows_the_size_of_the_deployment"),
+    ),
+    Guard(
+        "service-gone-unproven",
+        "When its Service is deleted, a Deployment does not roll out a template that was never proven.",
+        FREEING,
+        "return stage.home or not stage.original.pending",
+        "return True",
+        _freeing("a_template_that_was_never_proven_stays_held"),
+    ),
+    Guard(
+        "service-gone-proof-first",
+        "What a copy has proven is read from the mesh before the objects that say it are changed.",
+        FREEING,
+        "(_shifted, _resume, *undoing)",
+        "(_shifted, *undoing, _resume)",
+        _freeing("what_a_copy_has_proven_is_rolled_out_before_the_copy_goes"),
+    ),
+    Guard(
+        "service-gone-grace",
+        "A Service that comes back within a minute finds everything as it was.",
+        FREEING,
+        "if act is None and orphan.gone < GRACE:",
+        "if False:",
+        _freeing("a_service_may_come_back_before_anything_is_undone"),
+    ),
+    Guard(
+        "service-gone-looked-for",
+        "A Deployment is not let go because a watch is silent about its Service.",
+        ENROLLING,
+        "            if self.world.services.get(key) is not None:\n",
+        "            if False:\n",
+        _freeing("a_service_that_no_watch_tells_of_is_looked_for"),
+    ),
+    Guard(
+        "service-gone-shift-first",
+        "Copies of a Service that is gone stay while a TrafficShift may still send to them.",
+        FREEING,
+        "(_shifted, _resume, *undoing)",
+        "(_resume, *undoing)",
+        _freeing("a_shift_that_outlives_its_service_goes_first"),
+    ),
+    Guard(
+        "service-gone-settles",
+        "The copy that served a Service that is gone goes once the routes without it have reached the proxies.",
+        FREEING,
+        "    if left > 0:",
+        "    if False:",
+        _freeing("a_copy_that_served_goes_once_the_routes_without_it_have_settled"),
+    ),
+    Guard(
+        "service-gone-half-way",
+        "A copy stays if the Deployment is held half-way, with pods of two templates.",
+        FREEING,
+        "return stage.server is Server.COPY and stage.original.paused and not stage.pods.only",
+        "return False",
+        _freeing("a_copy_stays_if_the_deployment_is_held_half_way"),
+    ),
+    Guard(
+        "service-gone-heir",
+        "A Deployment that another Service has updated in place is not let go with the first one.",
+        FREEING,
+        "    if orphan.heir:",
+        "    if False:",
+        _freeing("another_service_that_asks_for_it_inherits_the_deployment"),
+    ),
+    Guard(
+        "service-replaced-exposed",
+        "Where a replaced Service has lost its subsets, a copy goes before anything else is done.",
+        RULES,
+        "        return expose_nobody(stage)",
+        "        return None",
+        _freeing("it_comes_to_its_end[replaced mid-run]"),
+    ),
+    Guard(
+        "service-replaced-restored",
+        "Routes that have outlived the subset of a replaced Service find it again.",
+        RULES,
+        "    return rule_with(stage.adopting, Serves(STABLE, labels, None))",
+        "    return None",
+        _freeing("it_comes_to_its_end[it and its rule are replaced at rest]"),
+    ),
+    Guard(
+        "service-replaced-apart",
+        "A subset that is restored while there is a copy has the pods that were proven, and no others.",
+        RULES,
+        "labels = {HASH_LABEL: stage.pods.only} if apart else stage.everybody",
+        "labels = stage.everybody",
+        _freeing("it_comes_to_its_end[it and its rule are replaced mid-run]"),
+    ),
+    Guard(
+        "service-back-everybody",
+        "A Service that comes back late finds a subset of all its pods, and goes on from there.",
+        STAGE,
+        "if not labels or labels == self.everybody:",
+        "if labels == self.everybody:",
+        _freeing("it_comes_to_its_end[only it is deleted mid-run, comes back late]"),
     ),
 )

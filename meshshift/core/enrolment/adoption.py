@@ -67,7 +67,7 @@ def adopt(view: View) -> Serves | Act:
     if isinstance(server, Act):
         return server
     if said.is_spread:
-        act = _rule(view, server) or _settling(view) or _pin(view, said, server)
+        act = rule_with(view, server) or _settling(view) or _pin(view, said, server)
         return act or _speak(view, said, server)
     return _exposed(view) or server
 
@@ -185,8 +185,8 @@ def place_of(view: View, version: Version) -> tuple[str, Mapping[str, str]]:
     return subset_name(version, view.behind, [name for name, _ in subsets]), version.labels
 
 
-def _rule(view: View, server: Serves) -> Act | None:
-    """The DestinationRule with the subset, before anything names it."""
+def rule_with(view: View, server: Serves) -> Act | None:
+    """The DestinationRule gets the subset, before anything names it; None if it has it."""
     target = view.aimed("", server.subset)
     rule = find_rule(view.rules, target)
     missing = isinstance(rule, Problem) and rule.reason is Reason.NO_DESTINATION_RULE

@@ -98,6 +98,12 @@ class Workload:
         return member(self.document, "spec", "template", "metadata", "labels") or {}
 
     @property
+    def selector(self) -> Mapping[str, str]:
+        """Labels that all of its pods have, and those of its copies: what it selects by, or what its pods get."""
+        found = member(self.document, "spec", "selector", "matchLabels")
+        return found if isinstance(found, dict) and found else self.labels
+
+    @property
     def replicas(self) -> int:
         """How many pods it is to have: 1 if it does not say."""
         return _number(member(self.document, "spec", "replicas"), 1)

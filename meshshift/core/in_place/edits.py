@@ -34,6 +34,11 @@ def resume(original: Workload) -> Patch:
     return _patch(original, operation("add", pointer("spec", "paused"), False))
 
 
+def hand_over(original: Workload, service: str) -> Patch:
+    """From now on the Deployment is paused for another Service."""
+    return _patch(original, _annotate(original, {PAUSED_FOR: service}))
+
+
 def let_go(original: Workload, *, resumed: bool) -> Patch:
     """Forget the Deployment; `resumed`: as it was before it was paused."""
     forgotten = _annotate(original, {PAUSED_FOR: None, REJECTED: None})

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshshift.core.enrolment.adoption import adopt
+from meshshift.core.enrolment.adoption import Serves, adopt, rule_with
 from meshshift.core.enrolment.releasing import release
 from meshshift.core.enrolment.rules import obstacle
 from meshshift.core.enrolment.view import Act, Standing, Tell, wait, warn, write
 from meshshift.core.in_place import edits
-from meshshift.core.in_place.deployments import COPY
+from meshshift.core.in_place.deployments import COPY, HASH_LABEL
+from meshshift.core.in_place.freeing import expose_nobody
 from meshshift.core.in_place.homecoming import come_home, normalise, rest
 from meshshift.core.in_place.stage import CANARY, SOON, STABLE, Server, Stage
 from meshshift.core.in_place.trial import narrow, try_out, watch_over
@@ -31,11 +32,30 @@ if TYPE_CHECKING:
 
 def decide(stage: Stage) -> Act:
     """The next act for one service whose Deployment is updated in place; pure, total and deterministic."""
+    act = _renewed(stage)
+    if act is not None:
+        return act
     for rule in (_obstacle, _unfit, _hold, watch_over, normalise, _adopt, _reject, come_home, _sweep, try_out, rest):
         act = rule(stage)
         if act is not None:
             return act
     return wait("Serving", f"{stage.original.ref} serves") if stage.wanted else release(stage.view)
+
+
+def _renewed(stage: Stage) -> Act | None:
+    """The Service is another one than it was: the objects of the one before it have gone, and what they kept apart.
+
+    Copies that nothing keeps apart go.  Routes of somebody's own, which have stayed, find `stable` again.
+    """
+    if len(stage.originals) != 1 or stage.server is not Server.NOBODY or stage.underway is not None:
+        return None
+    if not references(stage.view.virtual_services, stage.target, STABLE):
+        return expose_nobody(stage)
+    apart = bool(stage.copies or stage.pods.copied)
+    if not stage.wanted or (apart and not stage.pods.only):
+        return None
+    labels = {HASH_LABEL: stage.pods.only} if apart else stage.everybody
+    return rule_with(stage.adopting, Serves(STABLE, labels, None))
 
 
 def _obstacle(stage: Stage) -> Act | None:

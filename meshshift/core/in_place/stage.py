@@ -3,8 +3,8 @@
 Two subsets are used and never renamed: `stable` is who serves, `canary` is the copy that is tried out.  Whom `stable`
 selects is the one fact that everything else follows from:
 
-- *everybody* (the Service's own selector): at rest, when there is no copy.  Whatever the Deployment does then, traffic
-  finds its pods, with or without this controller.
+- *everybody* (the Service's own selector, or no label at all): at rest, when there is no copy.  Whatever the Deployment
+  does then, traffic finds its pods, with or without this controller.
 - *the original's pods of one template* (`pod-template-hash`): while there is a copy that is not proven.
 - *a copy*: it has been proven, and serves until the original runs the same template.
 """
@@ -121,7 +121,7 @@ class Stage:
         labels = self.labels(STABLE)
         if labels is None:
             return Server.NOBODY
-        if labels == self.everybody:
+        if not labels or labels == self.everybody:
             return Server.EVERYBODY
         if len(labels) == 1:
             return {HASH_LABEL: Server.ORIGINAL, COPY: Server.COPY}.get(next(iter(labels)), Server.STRANGER)
@@ -205,6 +205,12 @@ def stage_of(view: View, deployments: Sequence[Document], pods: Iterable[Documen
     copies = copies_of(originals[0], deployments) if len(originals) == 1 else ()
     name = originals[0].name if len(originals) == 1 else ""
     return Stage(view, originals, copies, _pods(name, pods), wanted)
+
+
+def orphaned_stage(view: View, original: Document, deployments: Sequence[Document], pods: Iterable[Document]) -> Stage:
+    """The stage of a Deployment whose Service is gone; `view` is that of a stand-in which selects the same pods."""
+    found = Workload(original)
+    return Stage(view, (found,), copies_of(found, deployments), _pods(found.name, pods), wanted=False)
 
 
 def _pods(original: str, pods: Iterable[Document]) -> Pods:
