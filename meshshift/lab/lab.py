@@ -51,7 +51,7 @@ from meshshift.lab.watching import ClusterState
 from meshshift.lab.workloads import Workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from meshshift.adapters.kube import Document
     from meshshift.lab.guest import Belonging
@@ -96,6 +96,7 @@ class Lab:
         host: str | None = None,
         cohorts: Sequence[Cohort] = (Cohort(),),
         with_prometheus: bool = True,
+        edit: Callable[[list[Document]], list[Document]] = list,
     ) -> None:
         """Describe the lab.
 
@@ -104,6 +105,7 @@ class Lab:
         load in requests per second, sent to `service` in `namespace` from the moment its pods are ready; `manifests`
         is the mesh to start with (default: the sample mesh; only files directly in the directory are applied).  `host`
         is what the load calls the service (default: its full name): requests that lead nowhere are reported under it.
+        `edit` is given the documents of `manifests` and says which ones are applied instead.
         `others` are further services, each `service` over again under another name, with an equal part of the load.
         """
         self._wish = (directory, kubeconfig, manifests or sample_directory())
@@ -119,6 +121,7 @@ class Lab:
             self._cohorts = tuple(replace(one, host=self.host_of(name)) for name in self.services for one in cohorts)
         self.prometheus: Prometheus | None = None
         self._with_prometheus = with_prometheus
+        self._edit = edit
         self.controller: children.Process | None = None
         self.processes: list[children.Process] = []
         self._stack = AsyncExitStack()
@@ -298,7 +301,7 @@ class Lab:
             self._stack.push_async_callback(self._leave)
         await self._start_mesh()
         await self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "meshshift-system"}})
-        documents = read_documents(manifests)
+        documents = self._edit(read_documents(manifests))
         copies = [copy for other in self.services[1:] for copy in renamed(documents, self.service, other)]
         await self.apply(*map(as_kubectl_would, [*documents, *copies]))
         await self.wait_ready()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WAIT = 425
 ENDINGS = {
     Phase.SUCCEEDED: "promoted",
+    Phase.ROLLING_BACK: "being rolled back",
     Phase.ROLLED_BACK: "rolled back",
     Phase.FAILED: "given up",
 }
@@ -33,11 +34,16 @@ class Check:
     seen: str
 
 
-def check(scenario: Scenario, courses: Sequence[Course], total: Traffic) -> tuple[Check, ...]:
-    """All claims about a scenario that was played; an act that was not reached fails its first claim."""
+def check(
+    scenario: Scenario, courses: Sequence[Course], total: Traffic, others: Sequence[Check] = ()
+) -> tuple[Check, ...]:
+    """All claims about a scenario that was played; an act that was not reached fails its first claim.
+
+    `others` were checked while it was played.
+    """
     found = [one for course in courses for one in _of(course)]
     found += [_not_reached(act) for act in scenario.acts[len(courses) :]]
-    return (*found, *_of_traffic(total))
+    return (*found, *others, *_of_traffic(total))
 
 
 def _of(course: Course) -> Iterator[Check]:

@@ -36,7 +36,7 @@ class Course:
     put into the VirtualService, and `left` those of them that were there at the end.  `asked`: what the gate was asked
     and said.  `told`: the turns that the receiver was told of, as notifications name them.  `copies`: requests that the
     canary took up before it was meant to have weight.  `undecided`: the traffic until the controller had made up its
-    mind.
+    mind.  `waited`: seconds until the shift began by itself, after the version had been applied.
     """
 
     act: Act
@@ -50,6 +50,7 @@ class Course:
     told: tuple[str, ...] = ()
     copies: int = 0
     undecided: Traffic = NO_TRAFFIC
+    waited: float = 0.0
 
     @property
     def last(self) -> StatusModel:
@@ -58,8 +59,8 @@ class Course:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing moves any more."""
-        return self.last.phase is not None and self.last.phase.ended
+        """Whether the act is over."""
+        return is_over(self.act, self.last)
 
     @property
     def decided_at(self) -> float | None:
@@ -98,6 +99,11 @@ class Course:
             return frozenset()
         start, end = self.outage
         return frozenset(sight.status.reason or "" for sight in self.sights if start < sight.at <= end)
+
+
+def is_over(act: Act, status: StatusModel) -> bool:
+    """Whether nothing moves any more, or the shift has come as far as the act goes (`Expectation.phase`)."""
+    return status.phase is not None and (status.phase.ended or status.phase is act.expected.phase)
 
 
 def _weight(status: StatusModel) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from meshshift.api.status import StatusModel
 from meshshift.core.mesh.cohorts import OWNER
-from meshshift.lab.demo.course import DECIDED, Course, Sight
+from meshshift.lab.demo.course import DECIDED, Course, Sight, is_over
 from meshshift.lab.demo.frame import Frame
 from meshshift.lab.demo.story import NAMESPACE
 from meshshift.lab.watching import key_of
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from meshshift.lab.demo.story import Act
     from meshshift.lab.demo.tally import Tally, Traffic
     from meshshift.lab.receiver import Asked, Receiver
+
+_STARTED = "Started"
+"""The reason of the first turn of each run."""
 
 
 class Record:
@@ -45,8 +49,11 @@ class Record:
         self._undecided: Traffic | None = None
         self._began = time.time()
         self._generation = 0
+        self._awaits_run = False
         self._earlier: tuple[HistoryEntry, ...] = earlier.history if earlier else ()
+        self._before_it = earlier
         self._sights: list[Sight] = []
+        self._meanwhile = StatusModel.from_wire(None)
         self._put_in: tuple[str, ...] = ()
         self._there: tuple[str, ...] = ()
 
@@ -54,6 +61,11 @@ class Record:
     def history(self) -> tuple[HistoryEntry, ...]:
         """The turns that the status tells of, those of earlier acts too."""
         return self._sights[-1].status.history if self._sights else self._earlier
+
+    @property
+    def run(self) -> str | None:
+        """The run that the status tells of."""
+        return self._sights[-1].status.run_id if self._sights else None
 
     @property
     def elapsed(self) -> float:
@@ -80,17 +92,33 @@ class Record:
         """From this generation of the shift on its statuses are about this act."""
         self._generation = generation
 
+    def awaited(self) -> None:
+        """The next run of the shift is this act's: somebody else edits its spec, who knows when."""
+        self._awaits_run = True
+        self._meanwhile = self._before_run(StatusModel.from_wire(None))
+
     def saw_shift(self, shift: Document, exists: bool) -> None:
         """A change of any shift."""
         if not exists or key_of(shift) != (NAMESPACE, self.act.service):
             return
         status = StatusModel.from_wire(shift.get("status"))
-        if self._generation and status.observed_generation == self._generation:
+        if self._is_own(status) and not (self._sights and is_over(self.act, self._sights[-1].status)):
             self._sights.append(Sight(self.elapsed, status))
             if self.weight and self._unweighted is None:
                 self._unweighted = self._tally.now()
             if status.phase in DECIDED and self._undecided is None:
                 self._undecided = self._tally.now()
+        elif self._awaits_run and not self._sights:
+            self._meanwhile = self._before_run(status)
+
+    def _before_run(self, status: StatusModel) -> StatusModel:
+        """What is told until the act's own run begins: how the one before goes on, and nothing of its evidence."""
+        return StatusModel(message=f"{self.act.canary.name} is not shifted yet", history=status.history)
+
+    def _is_own(self, status: StatusModel) -> bool:
+        if self._awaits_run:
+            return status.run_id not in {None, self._before_it.run if self._before_it else None}
+        return bool(self._generation) and status.observed_generation == self._generation
 
     def saw_virtual_service(self, document: Document, exists: bool) -> None:
         """A change of any VirtualService; the one of the service has its name."""
@@ -113,6 +141,7 @@ class Record:
             self._told(),
             self.copies,
             (self._undecided or now).since(self._before),
+            self._sights[0].at if self._awaits_run and self._sights else 0.0,
         )
 
     def _asked(self) -> tuple[Asked, ...]:
@@ -128,7 +157,8 @@ class Record:
 
     def frame(self, of: int, per_second: float) -> Frame:
         """This moment, for a display."""
-        status = self._sights[-1].status if self._sights else StatusModel.from_wire(None)
+        status = self._sights[-1].status if self._sights else self._meanwhile
+        status = status.model_copy(update={"history": self._named(status.history)})
         return Frame(
             self.act,
             self.number,
@@ -140,6 +170,18 @@ class Record:
             per_second,
             self.aside,
             self._earlier,
+        )
+
+    def _named(self, history: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
+        """The history, in which turns of the act before that come late say whose they are."""
+        if self._before_it is None or not self._awaits_run:
+            return history
+        fresh = [entry for entry in history if entry not in self._earlier]
+        late = tuple(takewhile(lambda entry: entry.reason != _STARTED, fresh))
+        who = self._before_it.act.who
+        return tuple(
+            entry.model_copy(update={"message": f"{who}: {entry.message}"}) if entry in late else entry
+            for entry in history
         )
 
 

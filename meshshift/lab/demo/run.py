@@ -14,6 +14,7 @@ import signal
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from kubernetes.aio.config import ConfigException
 from meshshift.engine.failures import ApiFailure
 from meshshift.lab.children import free_port
 from meshshift.lab.demo.frame import listed
+from meshshift.lab.demo.opted_in import mesh_before
 from meshshift.lab.demo.stage import Stage, StageError
 from meshshift.lab.demo.story import NAME, NAMESPACE, Scenario
 from meshshift.lab.demo.summary import summary
@@ -93,6 +95,7 @@ async def _perform(wish: Wish, display: Display, directory: Path, stopping: _Sto
         rate=wish.rate,
         others=scenario.services[1:],
         cohorts=scenario.clients,
+        edit=partial(mesh_before, opt_in=scenario.opt_in),
     )
     try:
         return await _live_in(mesh, wish, display, stopping, started)
@@ -110,6 +113,7 @@ async def _live_in(mesh: Lab, wish: Wish, display: Display, stopping: _Stopping,
             prometheus_timeout="2s",
             log_format="text",
             log_level="debug" if wish.verbose else "info",
+            in_place=True if wish.scenario and wish.scenario.opt_in and wish.scenario.opt_in.in_place else None,
         )
         names = listed(lab.services)
         display.say(f"ready after {time.monotonic() - started:.1f} s; {wish.rate:g} requests/s to {names}")

@@ -1,7 +1,8 @@
 """Plays a scenario in a running lab and keeps what was seen.
 
-It acts as a person with kubectl would: it writes TrafficShifts and watches their status.  It never touches the mesh
-itself, so that whatever happens to the traffic is the controller's doing, or the scenario's declared mischief.
+It acts as a person with kubectl would: it writes TrafficShifts, or has a Service opt in and applies new versions
+(`opted_in`), and watches the status of the shifts.  It never touches the mesh itself, so that whatever happens to the
+traffic is the controller's doing, or the scenario's declared mischief.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Self
 import httpx
 
 from meshshift.adapters.kube import TRAFFIC_SHIFTS
-from meshshift.lab.demo.checks import check
+from meshshift.core.run import Phase
+from meshshift.lab.demo.checks import Check, check
 from meshshift.lab.demo.frame import listed
+from meshshift.lab.demo.opted_in import OptedIn, deploy
 from meshshift.lab.demo.record import Record
 from meshshift.lab.demo.story import NAMESPACE, command, document
 from meshshift.lab.demo.tally import Tally
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshshift.adapters.kube import Document
-    from meshshift.lab.demo.checks import Check
     from meshshift.lab.demo.course import Course
     from meshshift.lab.demo.frame import Display
     from meshshift.lab.demo.story import Act, Scenario
@@ -56,6 +58,8 @@ class Stage:
         self._scenario = scenario
         self._tally = Tally(lab.load, lab.access_log, several=len(scenario.services) > 1)
         self._watched = Watched(lab.client, TRAFFIC_SHIFTS)
+        self._owner = OptedIn(lab, display, scenario.opt_in) if scenario.opt_in else None
+        self._checks: list[Check] = []
         self._records: dict[str, Record] = {}
         self._recent: deque[tuple[float, int]] = deque()
         self._stack = AsyncExitStack()
@@ -80,20 +84,24 @@ class Stage:
         """Play all acts; returns what was seen of each, all requests, and the verdict."""
         courses: list[Course] = []
         await self._await_telemetry()
+        if self._owner:
+            self._checks.append(await self._owner.adopt())
         for number, written in enumerate(self._scenario.scenes, 1):
             scene = [act.on(self._lab.receiver.url) for act in written]
             courses += await self._play(scene, number)
             if any(course.last.phase is not course.act.expected.phase for course in courses):
                 break
+            if self._owner:
+                self._checks += await self._owner.rest(courses[-1])
         total = await self._drained()
-        return tuple(courses), total, check(self._scenario, courses, total)
+        return tuple(courses), total, check(self._scenario, courses, total, self._checks)
 
     async def _play(self, scene: Sequence[Act], number: int) -> list[Course]:
         """Play the acts of a scene side by side."""
-        await self._deploy(scene)
-        self._display.say(f"\n{scene[0].promise}\n\n{self._words(scene)}\n")
-        for act in scene:
-            await self._apply(act, number)
+        if self._owner:
+            await self._release(self._owner, scene[0], number)
+        else:
+            await self._shift(scene, number)
         records = [self._records[act.service] for act in scene]
         mischief = asyncio.gather(*(self._mischief(record) for record in records))
         try:
@@ -108,6 +116,31 @@ class Stage:
             self._display.finish()
         await self._heard_out(records)
         return [record.course() for record in records]
+
+    async def _shift(self, scene: Sequence[Act], number: int) -> None:
+        """Start the versions, and ask for the shifts to them."""
+        await self._deploy(scene)
+        self._display.say(f"\n{scene[0].promise}\n\n{self._words(scene)}\n")
+        for act in scene:
+            await self._apply(act, number)
+
+    async def _release(self, owner: OptedIn, act: Act, number: int) -> None:
+        """Apply a new version, while the one before is on its way back if that is how far its act goes."""
+        before = self._records.get(act.service)
+        self._display.say(f"\n{act.promise}\n\n{owner.command(act)}\n")
+        record = self._begun(act, number)
+        record.awaited()
+        self._replay(record)
+        await owner.bring(act)
+        if before and before.act.expected.phase is Phase.ROLLING_BACK:
+            phase = self._phase_of(act.service)
+            claim = f"{act.canary.name} is applied while {before.act.canary.name} is on its way back"
+            self._checks.append(Check(claim, phase == before.act.expected.phase, phase))
+
+    def _phase_of(self, service: str) -> str:
+        """What the service's shift says now."""
+        status = self._watched.objects.get((NAMESPACE, service), {}).get("status") or {}
+        return str(status.get("phase"))
 
     async def _heard_out(self, records: Sequence[Record]) -> None:
         """A status may be seen before what came ahead of it on another way: edits of the mesh, notifications."""
@@ -126,11 +159,20 @@ class Stage:
         likewise = listed([f"{act.service} ({act.stable} → {act.canary.name})" for act in others])
         return f"{shown}\n\nand likewise for {likewise}, in the same group"
 
-    async def _apply(self, act: Act, number: int) -> None:
+    def _begun(self, act: Act, number: int) -> Record:
+        """A record that is from now on given whatever is seen of the service."""
         record = Record(act, number, self._tally, self._lab.receiver, self._records.get(act.service))
         self._records[act.service] = record
+        return record
+
+    async def _apply(self, act: Act, number: int) -> None:
+        record = self._begun(act, number)
         stored = await self._lab.client.apply(document(act))
         record.applied(stored["metadata"]["generation"])
+        self._replay(record)
+
+    def _replay(self, record: Record) -> None:
+        """Show a record the shifts as they are."""
         for shift in tuple(self._watched.objects.values()):
             record.saw_shift(shift, exists=True)
 
@@ -159,15 +201,7 @@ class Stage:
         self._display.say(f"\ndeploying {told}")
         fresh = [(act.service, version) for act in scene for version in act.fresh]
         for service, version in fresh:
-            await self._lab.deploy(
-                version.name,
-                service=service,
-                replicas=version.replicas,
-                error_rate=version.error_rate,
-                latency_ms=version.latency_ms,
-                latency_p99_ms=version.latency_p99_ms,
-                environment={"COLD_REQUESTS": str(version.cold_requests)},
-            )
+            await deploy(self._lab, service, version)
         await self._lab.wait_ready(*(f"{service}-{version.name}" for service, version in fresh))
 
     async def _mischief(self, record: Record) -> None:

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from meshshift.api.annotations import IN_PLACE
 from meshshift.lab.load import Cohort
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from meshshift.core.run import Phase
 
 NAME = "reviews"
@@ -67,14 +70,14 @@ class Outage:
 class Expectation:
     """What must be so when the shift is over.
 
-    `phase`, `reason`: how it ends.  `blames`: the indicator that the final message starts with, if any.  `peak`: the
-    most weight, in percent, that the canary may ever have had.  `held`: for how many seconds of the outage, at least,
-    the weight must not move.  `said`: the reasons of which one must have been shown during the outage.  `first`: the
-    cohort of clients that must meet the canary while it has no weight yet, when nobody else may.  `copies`: how many
-    requests, at least, the canary must have taken up while it has no weight and nobody may get an answer of it.
-    `waits`: how often the gate must have said wait before its last word, while the weight may not move.  `told`: the
-    turns that must have been told to the receiver, in order.  `sticky`: whether clients that keep cookies must stay on
-    the version they have met until it is decided how the shift ends.
+    `phase`, `reason`: how it ends; RollingBack if the next act begins while it is on its way back. `blames`: the
+    indicator that the final message starts with, if any. `peak`: the most weight, in percent, that the canary may ever
+    have had. `held`: for how many seconds of the outage, at least, the weight must not move. `said`: the reasons of
+    which one must have been shown during the outage. `first`: the cohort of clients that must meet the canary while it
+    has no weight yet, when nobody else may. `copies`: how many requests, at least, the canary must have taken up while
+    it has no weight and nobody may get an answer of it. `waits`: how often the gate must have said wait before its last
+    word, while the weight may not move. `told`: the turns that must have been told to the receiver, in order. `sticky`:
+    whether clients that keep cookies must stay on the version they have met until it is decided how the shift ends.
     """
 
     phase: Phase
@@ -92,7 +95,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One shift: from the subset `stable` to `canary`; `promise` tells a person what is going to happen.
+    """One shift: from the version `stable` to `canary`; `promise` tells a person what is going to happen.
 
     `strategy` is its YAML below `spec.strategy`, and `weights` are the canary's weights before 100 % by it; `more` is
     the YAML of further fields of its spec.  `group` is its `spec.group`: acts of one group are shifts of several
@@ -141,16 +144,35 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class OptIn:
+    """A Service that opts in: from then on new versions alone are applied, and no TrafficShift is written.
+
+    `annotations` are the Service's, without `meshshift.io/`; `policy` is the spec of the ShiftPolicy that they name, on
+    one line.
+    """
+
+    annotations: Mapping[str, str]
+    policy: str
+
+    @property
+    def in_place(self) -> bool:
+        """Whether new versions are images of one Deployment, or Deployments of their own."""
+        return self.annotations.get("workload") == IN_PLACE
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """Acts that follow each other on the same mesh, each only if the one before ended as expected.
 
-    `clients` are the cohorts that the load is made of.
+    `clients` are the cohorts that the load is made of.  With `opt_in` the acts are begun by new versions alone, in a
+    mesh without any VirtualService or DestinationRule at first; an act's `weights` are all that counts of its spec.
     """
 
     name: str
     title: str
     acts: tuple[Act, ...] = ()
     clients: tuple[Cohort, ...] = (Cohort(),)
+    opt_in: OptIn | None = None
 
     @property
     def scenes(self) -> tuple[tuple[Act, ...], ...]:

@@ -29,7 +29,8 @@ def _shifts(courses: Sequence[Course]) -> Iterator[str]:
     for course in courses:
         phase = course.last.phase
         ending = ENDINGS.get(phase, "not over") if phase else "never begun"
-        decided = f"decided after {course.decided_at:.0f} s" if course.decided_at is not None else "undecided"
+        at = course.decided_at
+        decided = "undecided" if at is None else f"decided after {at - course.waited:.0f} s"
         peak = "" if phase is Phase.SUCCEEDED else f"; {course.act.who} had at most {course.peak}%"
         yield f"  {course.act.title}  {ending.upper()}, {decided}{peak}"
         yield from _wrap(course.last.message or "no message", " " * 11)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meshshift.lab.demo.checks import check
+from meshshift.lab.demo.checks import Check, check
 from meshshift.lab.demo.course import Course, Sight
 from meshshift.lab.demo.scenarios import SCENARIOS
 from meshshift.lab.demo.story import Scenario
@@ -185,6 +185,21 @@ def test_in_a_group_each_claim_says_which_service_it_is_about() -> None:
     acts = SCENARIOS["group"].acts
     courses = [replace(rolled_back_course(), act=act) for act in acts]
     assert broken(*courses) == ["reviews v1 → v2 is rolled back", "details v1 → v2 is rolled back"]
+
+
+def test_a_version_that_the_next_one_meets_on_its_way_back_has_to_be_on_it() -> None:
+    act = SCENARIOS["annotated"].acts[1]
+    course = replace(rolled_back_course(), act=act)
+    assert broken(replace(course, sights=course.sights[:3])) == []
+    assert broken(replace(course, sights=course.sights[:2])) == ["v2 → v3 is being rolled back"]
+    assert broken(course) == ["v2 → v3 is being rolled back"], "the next version would come too late"
+
+
+def test_what_was_checked_meanwhile_stands_before_the_price() -> None:
+    own = check(SCENARIOS["good"], [promoted_course()], TRAFFIC)
+    other = Check("v2 has taken the place of v1", holds=False, seen="x")
+    found = check(SCENARIOS["good"], [promoted_course()], TRAFFIC, [other])
+    assert found == (own[0], other, *own[1:])
 
 
 def test_moving_during_an_outage_is_a_failure() -> None:

@@ -93,6 +93,37 @@ def test_of_what_the_receiver_heard_only_this_acts_part_counts() -> None:
     assert waiting.all_told
 
 
+def of_run(run: str, phase: str, *messages: str, weight: int = 0) -> dict[str, Any]:
+    """The Service's own shift in a run; the first word of a turn's message is its reason."""
+    seen = shift(weight)
+    turn = {"at": "2026-01-01T00:00:00Z", "phase": "Pending", "weight": 0}
+    history = [{**turn, "reason": message.partition(" ")[0], "message": message} for message in messages]
+    seen["status"] |= {"phase": phase, "runId": run, "history": history}
+    return seen
+
+
+def test_of_the_services_own_shift_the_next_run_is_the_acts() -> None:
+    _, bad, good = SCENARIOS["annotated"].acts
+    first = Record(bad, 2, Counted(), Receiver(), None)  # type: ignore[arg-type]
+    first.awaited()
+    first.saw_shift(of_run("a", "Progressing", "Started a", weight=20), exists=True)
+    first.saw_shift(of_run("a", "RollingBack", "Started a", "Proven a"), exists=True)
+    assert first.course().ended
+    first.saw_shift(of_run("a", "RolledBack", "Started a", "Proven a", "Over a"), exists=True)
+    assert first.course().last.phase == "RollingBack", "what comes after the end of an act is not its own"
+
+    second = Record(good, 3, Counted(), Receiver(), first)  # type: ignore[arg-type]
+    second.awaited()
+    second.saw_shift(of_run("a", "RolledBack", "Started a", "Proven a", "Over a"), exists=True)
+    waiting = second.frame(3, 300.0)
+    assert second.course().sights == ()
+    assert (waiting.status.phase, waiting.status.message) == (None, "v4 is not shifted yet")
+    assert [entry.message for _, entry in waiting.turns()] == ["v3: Over a"]
+    second.saw_shift(of_run("b", "Pending", "Started a", "Proven a", "Over a", "Started b"), exists=True)
+    assert [sight.status.phase for sight in second.course().sights] == ["Pending"]
+    assert [entry.message for _, entry in second.frame(3, 300.0).turns()] == ["v3: Over a", "Started b"]
+
+
 def test_the_history_of_the_act_before_is_handed_on() -> None:
     first = record()
     entry = {"at": "2026-01-01T00:00:00Z", "phase": "Succeeded", "reason": "Promoted", "message": "m", "weight": 100}

@@ -60,7 +60,7 @@ async def test_a_bad_version_is_rolled_back_and_nobody_pays_for_the_shifting(tmp
     assert started_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("scenario", ["feature-flag", "mirror", "gate", "group"])
+@pytest.mark.parametrize("scenario", ["feature-flag", "mirror", "gate", "group", "annotated", "in-place"])
 async def test_what_a_scenario_says_comes_true(tmp_path: Path, scenario: str) -> None:
     process = await lab(tmp_path, "--scenario", scenario)
     output = await ended(process, 300)

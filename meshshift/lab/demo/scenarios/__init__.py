@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshshift.lab.demo.scenarios import (
+    annotated,
     baseline,
     demo,
     errors,
@@ -10,6 +11,7 @@ from meshshift.lab.demo.scenarios import (
     gate,
     good,
     group,
+    in_place,
     mirror,
     notifications,
     outage,
@@ -36,6 +38,8 @@ _MODULES = (
     group,
     sticky,
     baseline,
+    annotated,
+    in_place,
 )
 SCENARIOS = {module.SCENARIO.name: module.SCENARIO for module in _MODULES}
 """In the order in which `--help` lists them; the first is the default."""
