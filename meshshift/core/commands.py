@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshshift.core.decision import CommandResult, Decision, Kind
-from meshshift.core.drift import one_weight, places
+from meshshift.core.drift import one_weight, places, told
 from meshshift.core.judge import Evidence
 from meshshift.core.mesh.weighted_route import at_percent, is_at
 from meshshift.core.observation import CommandName
@@ -142,6 +142,25 @@ def _retry(look: Look, command: Command) -> Decision:
     return replace(start(look, message, reason="Retried"), command=CommandResult(command, message))
 
 
+def _restart(look: Look, command: Command) -> Decision:
+    """Back to stable, then a new run of the shift as it is now: fresh evidence, and the policy as it is by now."""
+    run = look.run
+    if run.phase is Phase.SUCCEEDED:
+        return _refuse(look, command, "the shift has Succeeded; undo gives the traffic back, then retry begins again")
+    if run.phase is Phase.ROLLING_BACK:
+        return _refuse(look, command, "the shift is on its way back; retry begins again once it is there")
+    if run.phase.ended:
+        return _retry(look, command)
+    if look.seen.unspecified is not None:
+        return _refuse(look, command, look.seen.unspecified.message)
+    if run.phase is Phase.PENDING and look.strange_routes:
+        return _refuse(look, command, f"{told(look)}; resume begins from there, abort goes back to stable")
+    stable = run.spec.stable.name
+    message = f"{look.weight_to(0)}: restarted by {command.by}; back to {stable}, then a new run"
+    turned = run.roll_back("Restarted", message, look.seen.now, restart=True)
+    return _accept(look, command, turned, Kind.ROLL_BACK, message, reason="Restarted")
+
+
 def _accept(look: Look, command: Command, run: Run, kind: Kind, message: str, *, reason: str = "Commanded") -> Decision:
     return look.decide(kind, reason, message, run=run, again=0.0, command=CommandResult(command, message))
 
@@ -160,5 +179,6 @@ _HANDLERS: dict[CommandName, Callable[[Look, Command], Decision]] = {
     CommandName.RESUME: _resume,
     CommandName.ABORT: _abort,
     CommandName.RETRY: _retry,
+    CommandName.RESTART: _restart,
     CommandName.UNDO: _undo,
 }

@@ -33,6 +33,7 @@ class CommandName(StrEnum):
     RESUME = "resume"
     ABORT = "abort"
     RETRY = "retry"
+    RESTART = "restart"
     UNDO = "undo"
 
 

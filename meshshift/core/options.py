@@ -42,6 +42,8 @@ def options(run: Run, reason: str, *, paused: bool) -> tuple[Option, ...]:
     if run.phase is Phase.PROMOTING:
         return (abort,)
     found = [*_resume(run, reason), abort]
+    if run.phase is not Phase.PENDING or reason not in STRANGE:
+        found.append(Option(CommandName.RESTART, f"give {stable} all the traffic back and begin again"))
     if run.hold is Hold.REGRESSION or reason in STRANGE or paused:
         # A promotion would be taken note of, but these holds come before it.
         return tuple(found)

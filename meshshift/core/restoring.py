@@ -128,7 +128,7 @@ def _done(look: Look) -> Decision:
         owned = look.seen.mesh.owned
         return look.decide(Kind.END, _reason(look), _message(look), edits=owned, release=True, again=0.0)
     if run.restart:
-        return start(look, f"the spec changed: a shift to {look.seen.spec.canary.name} begins anew")
+        return start(look, f"a shift to {look.seen.spec.canary.name} begins anew")
     ended = run.end(Phase.ROLLED_BACK, look.seen.now)
     return look.decide(Kind.END, _reason(look), _message(look), run=ended, again=0.0)
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from meshshift.core.run import Run
     from meshshift.engine.world import Document, Key, World
 
-_TURNS = {"SpecChanged", "SubsetChanged"}
-
 
 def owned_by(service: Document, world: World) -> list[Document]:
     """The objects around the Service that it owns."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from meshshift.engine.world import Document, World
 
 _BACK = {Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.FAILED}
-_NO_FAILURE = {"SpecChanged", "SubsetChanged", "Deleted"}
+_NO_FAILURE = {"SpecChanged", "SubsetChanged", "Restarted", "Deleted"}
 
 
 def members_of(shift: Document, world: World) -> tuple[Member, ...]:

@@ -172,11 +172,11 @@ def test_a_hold_that_comes_before_promotions_does_not_offer_them() -> None:
 
 
 def test_each_situation_offers_what_belongs_to_it() -> None:
-    assert offered(at_five()) == {"abort", "pause", "promote", "promote-full"}
-    assert offered(paused_by_a_person()) == {"resume", "abort", "promote", "promote-full"}
-    assert offered(held_by_regression()) == {"resume", "abort"}
-    assert offered(at_a_gate()) == {"abort", "pause", "promote", "promote-full"}
-    assert offered(held_by_a_gate()) == {"resume", "abort", "promote", "promote-full"}
+    assert offered(at_five()) == {"abort", "restart", "pause", "promote", "promote-full"}
+    assert offered(paused_by_a_person()) == {"resume", "abort", "restart", "promote", "promote-full"}
+    assert offered(held_by_regression()) == {"resume", "abort", "restart"}
+    assert offered(at_a_gate()) == {"abort", "restart", "pause", "promote", "promote-full"}
+    assert offered(held_by_a_gate()) == {"resume", "abort", "restart", "promote", "promote-full"}
     assert offered(rolled_back()) == {"retry"}
-    assert offered(watched_after_the_flip()) == {"abort", "pause", "promote"}
+    assert offered(watched_after_the_flip()) == {"abort", "restart", "pause", "promote"}
     assert offered(finished()) == {"undo"}

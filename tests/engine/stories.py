@@ -340,6 +340,11 @@ def retried(rng: random.Random) -> Story:
     return Story("an abort and a retry", _ends(THERE, BACK), arrange=bookinfo, script=script)
 
 
+def restarted(rng: random.Random) -> Story:
+    arrange, ends = rng.choice(((bookinfo, _ends(THERE)), (both(bookinfo, failing), _ends(BACK))))
+    return Story("a restart", ends, arrange=arrange, script=((_moment(rng), say("restart")),))
+
+
 def mended(rng: random.Random) -> Story:
     """A bad canary is taken back, made good, and told to try again."""
     at = rng.uniform(150.0, 300.0)
@@ -577,6 +582,7 @@ STORIES = (
     adopted,
     undone,
     retried,
+    restarted,
     mended,
     cohorts,
     cohorts_and_gone,

@@ -129,6 +129,50 @@ def test_retry_starts_again_with_fresh_evidence() -> None:
     assert simulation.status["runId"] != first
 
 
+def test_restart_goes_back_and_begins_again_with_fresh_evidence() -> None:
+    simulation = begun()
+    simulation.run(300, until=at_weight(25))
+    first = simulation.status["runId"]
+    seen: list[float] = []
+    simulation.checks.append(lambda s: seen.append(s.weight) if not seen or seen[-1] != s.weight else None)
+    simulation.command("restart")
+    simulation.run(900, until=lambda s: s.phase == "Succeeded")
+    assert (simulation.phase, seen) == ("Succeeded", [25, 0, 5, 25, 50, 100])
+    assert simulation.status["runId"] != first
+    assert [each for each in simulation.reasons() if each in {"Restarted", "Started", "SpecChanged"}] == [
+        "Started",
+        "Restarted",
+        "Started",
+    ]
+
+
+def test_restart_after_a_rollback_is_a_retry() -> None:
+    simulation = begun()
+    simulation.traffic.versions["v2"] = Behaviour(failing=0.5)
+    simulation.run(300, until=ended)
+    simulation.traffic.versions["v2"] = Behaviour()
+    simulation.command("restart")
+    simulation.run(900, until=lambda s: s.phase == "Succeeded")
+    assert simulation.reasons().count("Retried") == 1
+
+
+def test_restart_does_not_take_a_success_back_nor_turn_a_way_back() -> None:
+    simulation = begun()
+    simulation.run(600, until=ended)
+    simulation.command("restart")
+    simulation.run(5)
+    assert (simulation.weight, simulation.phase) == (100, "Succeeded")
+    assert "undo gives the traffic back" in simulation.status["lastCommand"]["result"]
+    simulation = begun()
+    simulation.run(300, until=at_weight(25))
+    simulation.command("abort")
+    simulation.run(20, until=lambda s: s.phase == "RollingBack")
+    simulation.command("restart")
+    simulation.run(60)
+    assert (simulation.weight, simulation.phase) == (0, "RolledBack")
+    assert "retry begins again" in simulation.status["lastCommand"]["result"]
+
+
 def test_a_command_that_cannot_be_done_is_answered() -> None:
     simulation = begun()
     simulation.run(600, until=ended)

@@ -110,6 +110,7 @@ STORIES = (
     ),
     story("abort", BACK, (40.0, say("abort"))),
     story("retry", THERE, (40.0, say("abort")), (90.0, say("retry"))),
+    story("restart", THERE, (40.0, say("restart"))),
     story("pause and resume", THERE, (20.0, say("pause")), (50.0, say("resume"))),
     story("promote", THERE, (20.0, say("promote"))),
     story("promote-full", THERE, (20.0, say("promote-full"))),

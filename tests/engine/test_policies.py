@@ -140,6 +140,20 @@ def test_the_next_run_takes_the_policy_as_it_is_then() -> None:
     assert simulation.reasons().count("SpecChanged") == 0
 
 
+def test_a_restart_takes_the_policy_as_it_is_by_now_and_none_without_it() -> None:
+    simulation = under_way()
+    simulation.mesh.remove("ShiftPolicy", "careful")
+    simulation.command("restart")
+    simulation.run(5)
+    assert simulation.weight == 25
+    assert "refused: spec.policyRef.name" in simulation.status["lastCommand"]["result"]
+    simulation.mesh.put(careful(strategy=SLOWER))
+    simulation.command("restart")
+    simulation.run(120, until=lambda s: s.weight == 0)
+    simulation.run(600, until=lambda s: s.weight > 0)
+    assert simulation.weight == 1
+
+
 def test_no_run_begins_anew_without_its_policy() -> None:
     simulation = under_way()
     simulation.command("abort")

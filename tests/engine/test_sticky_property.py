@@ -17,7 +17,7 @@ from tests.engine.sticky_clients import Clients
 from tests.engine.stories import STICKY, retarget
 
 Act = Callable[[Simulation], object]
-WORDS = ("abort", "pause", "resume", "promote", "promote-full", "retry", "undo")
+WORDS = ("abort", "pause", "resume", "promote", "promote-full", "retry", "restart", "undo")
 BACK = {"RollingBack", "RolledBack"}
 THERE = {"Promoting", "Succeeded"}
 

@@ -133,6 +133,14 @@ OTHERS = (
         at("engine/test_red_black.py", "what_is_resumed_after_the_flip_is_judged_afresh"),
     ),
     Guard(
+        "restart-turns-no-way-back",
+        "A restart does not make a run that was proven bad begin again while it is on its way back.",
+        "meshshift/core/commands.py",
+        '    if run.phase is Phase.ROLLING_BACK:\n        return _refuse(look, command, "the shift is on',
+        '    if False:\n        return _refuse(look, command, "the shift is on',
+        course("restart_does_not_take_a_success_back_nor_turn_a_way_back"),
+    ),
+    Guard(
         "undo-rival",
         "undo is refused while another shift of the service is under way.",
         COMMANDS,
