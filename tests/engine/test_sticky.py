@@ -132,6 +132,22 @@ def test_nothing_of_it_stays_at_any_end(end: str) -> None:
     assert nothing_left(simulation), end
 
 
+def test_under_a_root_that_asks_for_a_cookie_nothing_is_begun() -> None:
+    simulation = begun()
+    simulation.mesh.edit("VirtualService", "reviews", lambda each: each["spec"].pop("hosts"))
+    match = [{"headers": {"cookie": {"regex": ".*beta=1.*"}}}]
+    spec = {"hosts": ["reviews"], "http": [{"match": match, "delegate": {"name": "reviews"}}]}
+    simulation.mesh.put({"kind": "VirtualService", "metadata": {"name": "shop"}, "spec": spec})
+    before = http(simulation)
+    simulation.run(60)
+    assert http(simulation) == before
+    assert simulation.status["reason"] == "HeaderTaken"
+    assert "VirtualService bookinfo/shop http[0]" in simulation.status["message"]
+    simulation.mesh.edit("VirtualService", "shop", lambda each: each["spec"]["http"][0].pop("match"))
+    simulation.run(600, until=ended)
+    assert simulation.phase == "Succeeded"
+
+
 def test_a_cookie_of_an_earlier_run_pins_nobody() -> None:
     simulation = begun(HELD)
     clients = Clients(50)

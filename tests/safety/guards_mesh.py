@@ -252,6 +252,14 @@ SHAPES = (
         at("core/mesh/test_cohorts.py", "a_route_that_asks_something_else_of_the_same_header_is_a_problem"),
     ),
     Guard(
+        "header-taken-by-root",
+        "No user is promised a version by a route that Istio leaves out, as it contradicts the root delegating to it.",
+        COHORTS,
+        "            if left_out is not None:\n",
+        "            if False:\n",
+        at("core/mesh/test_stickiness.py", "a_root_that_istio_cannot_join_with_a_cookie_is_a_problem"),
+    ),
+    Guard(
         "destination-twice",
         "A route that names one subset twice is refused: its weights have no one meaning.",
         FLAWS,

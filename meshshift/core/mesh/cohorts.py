@@ -29,6 +29,7 @@ from meshshift.core.mesh.documents import (
     shown,
     unmoved,
 )
+from meshshift.core.mesh.match_conflicts import contradict
 from meshshift.core.mesh.mirrors import mirror_operations, mirrors_after, mirrors_elsewhere
 from meshshift.core.mesh.stickiness import bare, cookie_operations
 
@@ -234,16 +235,40 @@ def _both(route: WeightedRoute, own: Any, cohort: Cohort) -> list[Document] | Pr
             if taken is not None:
                 return Problem(Reason.HEADER_TAKEN, _why_taken(route, cohort, taken))
             headers |= {name: _wire(match) for name, match in alternative}
-            combined.append({**deepcopy(condition), "headers": headers})
+            both = {**deepcopy(condition), "headers": headers}
+            left_out = _left_out(route, cohort, condition, both)
+            if left_out is not None:
+                return left_out
+            combined.append(both)
     return combined
 
 
-def _why_taken(route: WeightedRoute, cohort: Cohort, header: str) -> str:
+def _left_out(route: WeightedRoute, cohort: Cohort, condition: Document, both: Document) -> Problem | None:
+    """Istio leaves a delegate's route out whose match goes beyond that of the root, or may do so for all it knows."""
+    for place, outer in route.within:
+        if (condition and contradict(outer, condition)) or not contradict(outer, both):
+            continue
+        asked, found = member(both, "headers"), member(outer, "headers")
+        taken = next((name for name in asked if isinstance(found, dict) and name in found), None)
+        if taken is not None:
+            return Problem(Reason.HEADER_TAKEN, _why_taken(route, cohort, taken, place))
+        what = "sticky users" if cohort.name.startswith(_STICKY) else f"header route {shown(cohort.name)}"
+        return Problem(
+            Reason.DELEGATE_IGNORED,
+            f"{place} delegates to {route} by a match that a route for {what} would not lie within, so that Istio "
+            "would leave that route out; give both the same sourceNamespace and ignoreUriCase",
+        )
+    return None
+
+
+def _why_taken(route: WeightedRoute, cohort: Cohort, header: str, root: str = "") -> str:
+    where = f"{root}, which delegates to {route}," if root else str(route)
     if cohort.name.startswith(_STICKY):
-        fix = "leave it out of virtualServices[].routes, or leave stickiness out"
-        return f"{route} has a condition on header {shown(header)} already, and stickiness needs one of its own; {fix}"
+        leave = "delegate by another condition" if root else "leave it out of virtualServices[].routes"
+        fix = f"{leave}, or leave stickiness out"
+        return f"{where} has a condition on header {shown(header)} already, and stickiness needs one of its own; {fix}"
     return (
-        f"{route} has a condition on header {shown(header)} already, and header route {shown(cohort.name)} another; "
+        f"{where} has a condition on header {shown(header)} already, and header route {shown(cohort.name)} another; "
         "tell the cohort by another header"
     )
 

@@ -9,7 +9,7 @@ missing, or not exported to the root's namespace, costs the root this one entry 
 
 from collections.abc import Iterable, Sequence
 
-from meshshift.core.mesh.documents import Problem, Reason, shown
+from meshshift.core.mesh.documents import Document, Problem, Reason, shown
 from meshshift.core.mesh.match_conflicts import fits
 from meshshift.core.mesh.virtual_service import Route, VirtualService
 
@@ -24,6 +24,24 @@ def carriers(service: VirtualService, services: Iterable[VirtualService]) -> tup
 def roots_of(delegate: VirtualService, services: Iterable[VirtualService]) -> tuple[VirtualService, ...]:
     """The VirtualServices with hosts that refer to it, whether they see it or not."""
     return tuple(each for each in services if each.hosts and _refers(each, delegate))
+
+
+def outer_matches(
+    service: VirtualService, route: Route, services: Sequence[VirtualService]
+) -> tuple[tuple[str, Document], ...]:
+    """The matches that come before those of a delegate's route, each with its place; none if nobody delegates to it.
+
+    Whatever stands beside the route in the delegate has to lie within them as well, or Istio leaves it out.
+    """
+    if service.hosts:
+        return ()
+    entries = [(root, each) for root in carriers(service, services) for each in root.routes]
+    return tuple(
+        (f"{root.ref} {each}", match)
+        for root, each in entries
+        if each.delegate == service.ref and fits(each.conditions, route.conditions)
+        for match in each.conditions
+    )
 
 
 def why_ignored(service: VirtualService, route: Route, services: Sequence[VirtualService]) -> Problem | None:

@@ -18,7 +18,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from meshshift.core.mesh.cohorts import Inserted, is_inserted
-from meshshift.core.mesh.delegation import why_ignored
+from meshshift.core.mesh.delegation import outer_matches, why_ignored
 from meshshift.core.mesh.documents import Document, ObjectRef, Problem, Reason, Target, listing, shown
 from meshshift.core.mesh.effect import Carried, shadowed, why_unreachable
 from meshshift.core.mesh.flaws import flaw, no_weight
@@ -138,7 +138,7 @@ def _weighed(
     needed = asked - {each.owner.ref for each in working}
     lost = (why for each, why in idle.items() if each.named or not working or each.owner.ref in needed)
     return FoundRoutes(
-        tuple(each.weighted for each in found),
+        tuple(replace(each.weighted, within=outer_matches(each.owner, each.route, services)) for each in found),
         tuple(skipped),
         next(lost, None) or shadowed(working, services, confined=bool(asked)),
     )

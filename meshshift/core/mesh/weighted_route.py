@@ -32,6 +32,8 @@ class WeightedRoute:
     """The weights of `tls` and `tcp` act on connections."""
     document: Document = field(default_factory=dict, hash=False, repr=False)
     """The whole route as it is written."""
+    within: tuple[tuple[str, Document], ...] = field(default=(), hash=False, repr=False)
+    """Of a delegate's route: the matches of the entries that delegate to it, each with its place; else empty."""
 
     def __str__(self) -> str:
         return f"{self.owner} route {shown(self.name) if self.name else f'{self.protocol}[{self.index}]'}"

@@ -176,6 +176,58 @@ def test_what_cannot_be_sticky_is_a_problem_and_nothing_is_written(route: Any, r
     assert word in problem.message
 
 
+def delegated(*matches: dict[str, Any], own: dict[str, Any] | None = None) -> list[Document]:
+    """A root that delegates by these matches, and the delegate that holds the pair."""
+    entry = {"delegate": {"name": "reviews"}, **({"match": list(matches)} if matches else {})}
+    delegate = virtual_service({"route": PAIR, **({"match": [own]} if own else {})})
+    del delegate["spec"]["hosts"]
+    return [virtual_service(entry, name="shop"), delegate]
+
+
+def stuck(documents: list[Document], wanted: Extras = STICKY) -> tuple[Patch, ...] | Problem:
+    routes = find_routes(documents, TARGET)
+    assert not isinstance(routes, Problem), routes
+    assert routes.conflict is None
+    return extra_patches(routes.routes, routes.inserted, wanted, TARGET)
+
+
+BETA = {"headers": {"cookie": {"regex": ".*beta=1.*"}}}
+API = {"uri": {"prefix": "/api"}}
+
+
+@pytest.mark.parametrize(
+    ("documents", "reason", "word"),
+    [
+        (delegated(BETA), Reason.HEADER_TAKEN, "delegate by another condition, or leave stickiness out"),
+        (delegated({"headers": {"cookie": {"prefix": "beta"}}}), Reason.HEADER_TAKEN, 'header "cookie"'),
+        (delegated(API, BETA), Reason.HEADER_TAKEN, "VirtualService bookinfo/shop http[0], which delegates to"),
+        (delegated({"sourceNamespace": "shop"}), Reason.DELEGATE_IGNORED, "sourceNamespace"),
+    ],
+)
+def test_a_root_that_istio_cannot_join_with_a_cookie_is_a_problem(
+    documents: list[Document], reason: Reason, word: str
+) -> None:
+    problem = stuck(documents)
+    assert isinstance(problem, Problem)
+    assert problem.reason is reason
+    assert word in problem.message
+    assert stuck(documents, NOTHING) == (), "what is there can always be taken out"
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        delegated(),
+        delegated(API),
+        delegated({"headers": {"x-shop": {"exact": "beta"}}}),
+        delegated({**API, "headers": {"x-shop": {"regex": "b.*"}}}),
+        delegated({"uri": {"prefix": "/other"}, **BETA}, API, own={"uri": {"prefix": "/api/reviews"}}),
+    ],
+)
+def test_a_root_with_other_conditions_is_none(documents: list[Document]) -> None:
+    assert not isinstance(stuck(documents), Problem)
+
+
 def test_a_tcp_route_cannot_be_sticky() -> None:
     document = virtual_service({"route": PAIR}, tcp=[{"match": [{"port": 9000}], "route": [to("v1", 100)]}])
     problem = edits(document, STICKY)
