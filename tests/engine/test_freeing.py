@@ -157,6 +157,21 @@ def test_a_template_that_is_resumed_by_hand_rolls_out_and_is_let_go() -> None:
     until(simulation, lambda s: free(s) and s.runs() == {"v3": 2}, 30)
 
 
+@pytest.mark.parametrize("tag", ["v1", "v2"])
+def test_one_without_pods_stays_held_until_it_has_some(tag: str) -> None:
+    simulation = adopted()
+    simulation.checks.clear()
+    simulation.delete_service()
+    simulation.scale(0)
+    simulation.set_image(tag)
+    until(simulation, lambda s: bool(left_paused(s)), LONG)
+    assert "there are none" in left_paused(simulation)[0]
+    simulation.scale(2)
+    simulation.run(30)
+    assert simulation.runs() == {"v1": 2}
+    assert free(simulation) == (tag == "v1")
+
+
 def test_what_a_copy_has_proven_is_rolled_out_before_the_copy_goes() -> None:
     simulation = adopted()
     simulation.set_image("v2")

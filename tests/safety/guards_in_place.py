@@ -154,9 +154,17 @@ IN_PLACE = (
         "service-gone-unproven",
         "When its Service is deleted, a Deployment does not roll out a template that was never proven.",
         FREEING,
-        "return stage.home or not stage.original.pending",
+        "return stage.home or not (stage.original.pending or stage.original.empty)",
         "return True",
         _freeing("a_template_that_was_never_proven_stays_held"),
+    ),
+    Guard(
+        "service-gone-empty",
+        "A Deployment without pods whose Service is gone does not start a template that was never proven.",
+        FREEING,
+        "(stage.original.pending or stage.original.empty)",
+        "stage.original.pending",
+        _freeing("one_without_pods_stays_held_until_it_has_some"),
     ),
     Guard(
         "service-gone-proof-first",

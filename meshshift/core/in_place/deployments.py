@@ -134,6 +134,11 @@ class Workload:
         return self._status("updatedReplicas") < self._status("replicas")
 
     @property
+    def empty(self) -> bool:
+        """Has it no pods that would say which template they have?"""
+        return self._status("replicas") == 0
+
+    @property
     def complete(self) -> bool:
         """Do all of its pods have the present template, as many as wanted, and all of them available?"""
         fields = ("updatedReplicas", "replicas", "availableReplicas")

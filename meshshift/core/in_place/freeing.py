@@ -112,8 +112,11 @@ def _resume(stage: Stage) -> Act | None:
 
 
 def may_roll_out(stage: Stage) -> bool:
-    """Do all of the Deployment's pods have its template, or has a copy proven it and serves?"""
-    return stage.home or not stage.original.pending
+    """Do all of the Deployment's pods have its template, or has a copy proven it and serves?
+
+    One that is scaled to nothing would start the template with its next pod; while it is held, that one is of the old.
+    """
+    return stage.home or not (stage.original.pending or stage.original.empty)
 
 
 def _leans_on_copy(stage: Stage) -> bool:
@@ -170,7 +173,8 @@ def _let_go(orphan: Orphan) -> Act:
         message = f"Service {service} is gone: {original.ref} is not held any more, and rolls out what it is given"
         return write("LetGo", message, edits.let_go(original, resumed=False), tell=Tell.NORMAL)
     found, why = original.rejected
-    verdict = f"was rejected ({why})" if found == original.template else "was never proven"
+    unknown = "cannot be compared with that of pods, as there are none" if original.empty else "was never proven"
+    verdict = f"was rejected ({why})" if found == original.template else unknown
     return warn(
         "LeftPaused",
         f"Service {service} is gone, and {original.ref} keeps spec.paused: true, as its spec.template "
