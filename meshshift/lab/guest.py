@@ -2,7 +2,8 @@
 
 The lab is Deployment controller, endpoint controller and kubelet in one.  On a cluster with nodes there are others of
 each, and whatever runs there is somebody's: a mistyped `--kubeconfig` must not reach it.  At the end the lab deletes
-what it created, the newest first, while its controllers still run to let go of what that owns.
+what it created, the newest first, while its controllers still run to let go of what that owns.  What the controller
+under test has made for a Service that opted in is owned by it, and goes when the Service cannot ask for it any more.
 
 Two kinds stay, and are named to the user.  Deleting a CustomResourceDefinition would delete everybody's objects of
 that kind; and a bare API server has no controller that would ever finish the deletion of a Namespace.
@@ -16,7 +17,16 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshshift.adapters.kube import ENDPOINT_SLICES, PODS, REPLICA_SETS, Resource
+from meshshift.adapters.kube import (
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    ENDPOINT_SLICES,
+    PODS,
+    REPLICA_SETS,
+    TRAFFIC_SHIFTS,
+    VIRTUAL_SERVICES,
+    Resource,
+)
 from meshshift.engine.failures import ApiFailure, NotFound
 
 if TYPE_CHECKING:
@@ -29,7 +39,10 @@ logger = logging.getLogger(__name__)
 
 NODES = Resource("", "v1", "Node", "nodes", namespaced=False)
 STAYING = frozenset({"Namespace", "CustomResourceDefinition"})
-_OWNED = (REPLICA_SETS, PODS, ENDPOINT_SLICES)
+_OF_OPTED_IN = (TRAFFIC_SHIFTS, VIRTUAL_SERVICES, DESTINATION_RULES, DEPLOYMENTS)
+"""No controller of the lab deletes these with their owners, as Kubernetes' garbage collector would."""
+_OF_WORKLOADS = (REPLICA_SETS, PODS, ENDPOINT_SLICES)
+_OWNED = (*_OF_OPTED_IN, *_OF_WORKLOADS)
 _PATIENCE = 5.0
 _LOOK_AGAIN = 0.1
 _SHOWN = 3
@@ -81,10 +94,11 @@ async def remove_created(client: LabClient, patience: float = _PATIENCE) -> tupl
     going = [one for one in reversed(created) if one.resource.kind not in STAYING]
     left = [one for one in created if one.resource.kind in STAYING]
     try:
-        going += await _owned_by(client, going)
-        for one in going:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(_remove(client, one), patience)
+        owned = await _owned_by(client, going)
+        await _remove_all(client, going, patience)
+        owned = list(dict.fromkeys([*owned, *await _owned_by(client, [*going, *owned])]))
+        going += owned
+        await _remove_all(client, owned, patience)
         left += [one for one in going if await _exists(client, one)]
     except ApiFailure as failure:
         logger.warning("removing what the lab created: %s", failure)
@@ -97,16 +111,30 @@ async def _owned_by(client: LabClient, owners: Sequence[Belonging]) -> list[Belo
     uids = {one.uid for one in owners}
     found: list[Belonging] = []
     for resource in _OWNED:
-        for document in (await client.list(resource))[0]:
+        for document in await _listed(client, resource):
             if any(owner["uid"] in uids for owner in document["metadata"].get("ownerReferences") or ()):
                 found.append(Belonging.of(resource, document))
                 uids.add(found[-1].uid)
     return found
 
 
+async def _listed(client: LabClient, resource: Resource) -> list[Document]:
+    """All objects of a kind; none if the server does not know it."""
+    try:
+        return (await client.list(resource))[0]
+    except NotFound:
+        return []
+
+
+async def _remove_all(client: LabClient, going: Sequence[Belonging], patience: float) -> None:
+    for one in going:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_remove(client, one), patience)
+
+
 async def _remove(client: LabClient, one: Belonging) -> None:
     """Ask for the object's end, unless its owner's has brought that about already, and wait for it."""
-    if one.resource not in _OWNED and await _exists(client, one):
+    if one.resource not in _OF_WORKLOADS and await _exists(client, one):
         with contextlib.suppress(NotFound):
             await client.delete(one.resource, one.namespace, one.name)
     while await _exists(client, one):  # noqa: ASYNC110 - not worth a watch for each kind

@@ -82,7 +82,10 @@ async def remains(http: httpx.AsyncClient) -> list[dict[str, Any]]:
     return [item for path in CREATED for item in await items(http, path)]
 
 
-@pytest.mark.parametrize(("scenario", "verdict"), [("good", "v1 → v2  PROMOTED"), ("errors", "v1 → v3  ROLLED BACK")])
+@pytest.mark.parametrize(
+    ("scenario", "verdict"),
+    [("good", "v1 → v2  PROMOTED"), ("errors", "v1 → v3  ROLLED BACK"), ("in-place", "v2 → v4  PROMOTED")],
+)
 async def test_a_scenario_ends_as_it_should_and_leaves_nothing(
     http: httpx.AsyncClient, kubeconfig: Path, scenario: str, verdict: str
 ) -> None:
@@ -94,8 +97,11 @@ async def test_a_scenario_ends_as_it_should_and_leaves_nothing(
     assert await remains(http) == []
 
 
-async def test_an_interrupted_scenario_leaves_nothing_either(http: httpx.AsyncClient, kubeconfig: Path) -> None:
-    process = await lab(kubeconfig, "--scenario", "good")
+@pytest.mark.parametrize("scenario", ["good", "annotated", "in-place"])
+async def test_an_interrupted_scenario_leaves_nothing_either(
+    http: httpx.AsyncClient, kubeconfig: Path, scenario: str
+) -> None:
+    process = await lab(kubeconfig, "--scenario", scenario)
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE):
         seen = b""

@@ -25,10 +25,11 @@ from meshshift.lab.children import free_port
 from meshshift.lab.demo.frame import listed
 from meshshift.lab.demo.opted_in import mesh_before
 from meshshift.lab.demo.stage import Stage, StageError
-from meshshift.lab.demo.story import NAME, NAMESPACE, Scenario
+from meshshift.lab.demo.story import NAME, NAMESPACE, OptIn, Scenario
 from meshshift.lab.demo.summary import summary
 from meshshift.lab.envoy.proxy import EnvoyError
 from meshshift.lab.guest import InhabitedClusterError
+from meshshift.lab.images import SAMPLE_IMAGE
 from meshshift.lab.lab import Lab
 from meshshift.lab.prometheus import PrometheusError
 from meshshift.lab.sample import sample_directory
@@ -105,6 +106,7 @@ async def _perform(wish: Wish, display: Display, directory: Path, stopping: _Sto
 
 
 async def _live_in(mesh: Lab, wish: Wish, display: Display, stopping: _Stopping, started: float) -> int:
+    opt_in = wish.scenario.opt_in if wish.scenario else None
     async with mesh as lab:
         port = free_port()
         await lab.start_controller(
@@ -113,13 +115,13 @@ async def _live_in(mesh: Lab, wish: Wish, display: Display, stopping: _Stopping,
             prometheus_timeout="2s",
             log_format="text",
             log_level="debug" if wish.verbose else "info",
-            in_place=True if wish.scenario and wish.scenario.opt_in and wish.scenario.opt_in.in_place else None,
+            in_place=bool(opt_in and opt_in.in_place),
         )
         names = listed(lab.services)
         display.say(f"ready after {time.monotonic() - started:.1f} s; {wish.rate:g} requests/s to {names}")
         status = await _play(wish.scenario, lab, display) if wish.scenario else 0
         if wish.keep:
-            display.say(_directions(lab, port))
+            display.say(_directions(lab, port, opt_in))
             await stopping.wait()
     return status
 
@@ -140,9 +142,8 @@ def _farewell(left: Sequence[Belonging]) -> str:
     return f"left on the API server, everything else that the lab created is removed:\n{kinds}"
 
 
-def _directions(lab: Lab, port: int) -> str:
+def _directions(lab: Lab, port: int, opt_in: OptIn | None) -> str:
     """Where everything is, and what to try."""
-    sample = sample_directory()
     return f"""
 THE LAB STAYS UP until Ctrl-C.
   gateway      {lab.gateway_url}   (Host: {NAME}.{NAMESPACE}.svc.cluster.local)
@@ -152,12 +153,22 @@ THE LAB STAYS UP until Ctrl-C.
 
   export KUBECONFIG={lab.kubeconfig_path}
   kubectl get trafficshifts,virtualservices,pods -n {NAMESPACE}
-  kubectl apply -f {sample / "versions" / "reviews-v2.yaml"}
-  kubectl apply -f {sample / "trafficshift.yaml"}
+{_to_shift(opt_in)}
   kubectl get trafficshift {NAME} -n {NAMESPACE} -w
   kubectl annotate trafficshift {NAME} -n {NAMESPACE} meshshift.io/command=abort
   curl -i -H 'Host: {NAME}.{NAMESPACE}.svc.cluster.local' {lab.gateway_url}/
 """
+
+
+def _to_shift(opt_in: OptIn | None) -> str:
+    """What brings the next version."""
+    versions = sample_directory() / "versions"
+    if opt_in is None:
+        shift = sample_directory() / "trafficshift.yaml"
+        return f"  kubectl apply -f {versions / f'{NAME}-v2.yaml'}\n  kubectl apply -f {shift}"
+    if opt_in.in_place:
+        return f"  kubectl set image deployment/{NAME} -n {NAMESPACE} app={SAMPLE_IMAGE}:v5   # slow; v6 is never ready"
+    return f"  sed s/v3/v5/g {versions / f'{NAME}-v3.yaml'} | kubectl apply -f -   # one request in 20 fails"
 
 
 def _prepared(directory: Path | None) -> Path:

@@ -10,6 +10,7 @@ from meshshift.adapters.kube import CRDS, DEPLOYMENTS, ENDPOINT_SLICES, NAMESPAC
 from meshshift.lab.client import LabClient
 from meshshift.lab.guest import NODES, InhabitedClusterError, refuse_nodes, remove_created
 from meshshift.lab.kube import ApiServer
+from meshshift.lab.kube.deletion import Reaper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,6 +98,32 @@ async def test_a_namesake_of_what_was_created_is_somebody_elses(client: LabClien
     await client.create(SERVICES, "default", service("web"))
     assert await remove_created(client) == ()
     assert await names(client, SERVICES) == ["web"]
+
+
+async def test_what_was_made_for_a_service_that_was_created_goes_with_it(
+    client: LabClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare API server has no garbage collector."""
+    monkeypatch.setattr(Reaper, "collect_ownerless", lambda *_: None)
+    monkeypatch.setattr(Reaper, "_collect", lambda *_: True)
+    await client.apply(service("web"))
+    await client.create(SERVICES, "default", service("theirs"))
+    owner = {"apiVersion": "v1", "kind": "Service", "name": "web", "uid": client.created[0][1]["metadata"]["uid"]}
+    made = await client.create(DEPLOYMENTS, "default", deployment("web-copy", owner))
+    copy = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web-copy", "uid": made["metadata"]["uid"]}
+    await client.create(DEPLOYMENTS, "default", deployment("copy-of-copy", copy))
+    await client.create(DEPLOYMENTS, "default", deployment("their-copy", {**owner, "uid": "another"}))
+    assert await remove_created(client) == ()
+    assert await names(client, DEPLOYMENTS) == ["their-copy"]
+    assert await names(client, SERVICES) == ["theirs"]
+
+
+def deployment(name: str, owner: dict[str, Any]) -> dict[str, Any]:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "any"}]}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    metadata = {"name": name, "ownerReferences": [owner]}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 
 
 async def test_what_is_owned_is_waited_for(client: LabClient) -> None:
