@@ -31,7 +31,7 @@ _STARTED = "Started"
 
 
 class Record:
-    """One act, from the instant at which its shift is applied; give it what the watches bring."""
+    """One act, from the instant at which its shift or its version is applied; give it what the watches bring."""
 
     def __init__(self, act: Act, number: int, tally: Tally, receiver: Receiver, earlier: Record | None) -> None:
         """`number` counts scenes from 1; `earlier` is the act before it of the same service."""
