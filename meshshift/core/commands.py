@@ -82,7 +82,7 @@ def _resume(look: Look, command: Command) -> Decision:
     if run.phase is Phase.PENDING and look.strange_routes:
         return _adopt(look, command)
     if look.drifted:
-        anew = replace(run, hold=None, confirmed=None, weight_since=None, drifts=(), extras_set=None)
+        anew = replace(run, hold=None, confirmed=None, weight_since=None, drifts=(), answered=(), extras_set=None)
         return _accept(look, command, anew, Kind.APPLY, f"{run.desired}% is set again, as {command.by} said")
     if run.hold is Hold.GATE:
         asked = replace(run, hold=None, outcome=None, step_since=look.seen.now)

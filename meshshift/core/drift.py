@@ -32,6 +32,8 @@ FIGHT = 3
 """Answers to drift that make a fight when they fall into one `FIGHT_WITHIN`."""
 FIGHT_WITHIN = 600.0
 """Seconds."""
+_MOST_VERSIONS = 16
+"""Objects of one drift that are remembered; with more of them, each attempt counts."""
 
 _ADVICE = "Set it back, or annotate with meshshift.io/command: resume (set it again) or abort (back to stable)"
 
@@ -43,7 +45,7 @@ def weights_drifted(look: Look) -> Decision | None:
     run = look.run
     if run.spec.on_drift is OnDrift.PAUSE or run.hold is Hold.REGRESSION:
         return _pause(look, "Drifted", _ADVICE)
-    if _is_fight(run.drifts):
+    if _is_another(look) and _is_fight(run.drifts):
         return _pause(
             look,
             "DriftFight",
@@ -119,9 +121,8 @@ def _enforce(look: Look) -> Decision | None:
     edits = look.as_intended
     if isinstance(edits, Problem):
         return _pause(look, edits.reason, edits.message)
-    answered = replace(_unsure(run), drifts=_answered(run, look.seen.now))
     message = f"{told(look)}. onDrift: Enforce sets it again"
-    return look.decide(Kind.APPLY, "DriftEnforced", message, run=answered, edits=edits, again=0.0)
+    return look.decide(Kind.APPLY, "DriftEnforced", message, run=_answered(_unsure(run), look), edits=edits, again=0.0)
 
 
 def _adopt(look: Look) -> Decision:
@@ -135,7 +136,7 @@ def _adopt(look: Look) -> Decision:
         message = f"{look.weight_to(0)}: {told(look)}, and onDrift: Adopt takes that for an abort"
         return look.decide(Kind.ROLL_BACK, "DriftAdopted", message, run=run.roll_back("DriftAdopted", message, now))
     message = f"{words.move(run.desired, percent)}: {told(look)}. onDrift: Adopt goes on from there"
-    adopted = replace(run.adopt(percent, now), drifts=_answered(run, now), deficit=run.deficit.anew())
+    adopted = replace(_answered(run.adopt(percent, now), look), deficit=run.deficit.anew())
     return look.decide(Kind.APPLY, "DriftAdopted", message, run=adopted)
 
 
@@ -153,8 +154,21 @@ def _unsure(run: Run) -> Run:
     return replace(run, weight_since=None, deficit=run.deficit.anew())
 
 
-def _answered(run: Run, now: float) -> tuple[float, ...]:
-    return (*run.drifts, now)[-FIGHT:]
+def _answered(run: Run, look: Look) -> Run:
+    """With one more answer, unless it is the last one again: a write of ours that failed makes nobody a fighter."""
+    if not _is_another(look):
+        return run
+    return replace(run, drifts=(*run.drifts, look.seen.now)[-FIGHT:], answered=_versions(look))
+
+
+def _is_another(look: Look) -> bool:
+    """Has somebody written since the last answer was decided?"""
+    return not set(_versions(look)) <= set(look.run.answered)
+
+
+def _versions(look: Look) -> tuple[str, ...]:
+    """The objects that say something else, as they are."""
+    return tuple(sorted({route.resource_version for route in look.strange_routes or look.routes}))[:_MOST_VERSIONS]
 
 
 def _is_fight(drifts: tuple[float, ...]) -> bool:

@@ -86,7 +86,8 @@ class Run:
     `gate` is how far the gate of the step under way has been asked, None before its first answer.
     `extras_set` is the step whose header routes and mirrors the mesh was last seen to have.
     `adopts`: a person wants the run to begin at the weight that the mesh says.
-    `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first.
+    `drifts` are the instants of the latest answers to weights that somebody else wrote, the oldest first;
+    `answered` are the versions of the objects that the last of them was about.
     `scaling` is what it has to remember about replicas, None unless the spec asks for replica care.
     `stable_labels`, `canary_labels` and `baseline_labels` are what the subsets selected when the first weight was set,
     as selector text.
@@ -117,6 +118,7 @@ class Run:
     extras_set: int | None = None
     adopts: bool = False
     drifts: tuple[float, ...] = ()
+    answered: tuple[str, ...] = ()
     stable_labels: str | None = None
     canary_labels: str | None = None
     baseline_labels: str | None = None

@@ -93,6 +93,7 @@ def decode(text: str, namespace: str) -> Checkpoint:
             outcome=None if outcome is None else Outcome(*outcome),
             confirmed=state.pop("confirmed", None),
             drifts=tuple(state.pop("drifts", ())),
+            answered=tuple(state.pop("answered", ())),
             **enums,
             **state,
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 4096
 LONGEST_ID = 63
+LONGEST_LIST = 16
 END_OF_TIME = 253_402_300_799.0
 """The last second of the year 9999, beyond which no calendar of Python or of RFC 3339 goes."""
 
@@ -61,7 +62,7 @@ def _hold_to(name: str, annotation: str, value: object) -> None:
     kind, _, optional = annotation.partition(" | ")
     if value is None and optional == "None":
         return
-    holds, expected = _KINDS.get(kind.partition("[")[0], (_anything, ""))
+    holds, expected = _KINDS.get(kind) or _KINDS.get(kind.partition("[")[0], (_anything, ""))
     if not holds(value):
         raise ValueError(f"{name} is {shown(value)}: expected {expected}")
 
@@ -88,7 +89,11 @@ def _is_count(value: object) -> bool:
 
 
 def _are_counts(value: object) -> bool:
-    return isinstance(value, list) and len(value) <= 16 and all(map(_is_count, value))
+    return _is_list(value, _is_count)
+
+
+def _is_list(value: object, holds: Callable[[object], bool]) -> bool:
+    return isinstance(value, list) and len(value) <= LONGEST_LIST and all(map(holds, value))
 
 
 def _is_outcome(value: object) -> bool:
@@ -100,6 +105,8 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "bool": (lambda value: isinstance(value, bool), "true or false"),
     "int": (_is_whole, "a whole number"),
     "float": (_is_instant, "unix seconds"),
+    "tuple[float, ...]": (lambda value: _is_list(value, _is_instant), "a list of unix seconds"),
+    "tuple[str, ...]": (lambda value: _is_list(value, _is_text), "a list of texts"),
     "tuple": (lambda value: isinstance(value, list), "a list"),
     "Deficit": (_are_counts, "a list of numbers, 0 or more"),
     "Outcome": (_is_outcome, "a reason and a message"),

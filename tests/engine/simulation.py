@@ -563,3 +563,13 @@ def route(weights: Mapping[str, int | None]) -> Document:
     ]
     spec = {"hosts": ["reviews"], "http": [{"name": "default", "route": destinations}]}
     return {"kind": "VirtualService", "metadata": {"name": "reviews"}, "spec": spec}
+
+
+def failing_call(call: str, failure: Exception, holds: Callable[[], bool]) -> Callable[[str, int, str], None]:
+    """An interruption of all calls of one kind, while it holds."""
+
+    def interrupt(name: str, number: int, moment: str) -> None:
+        if name == call and moment == "before" and holds():
+            raise failure
+
+    return interrupt

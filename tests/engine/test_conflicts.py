@@ -5,21 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshshift.engine.failures import Refused, Transient
-from tests.engine.simulation import Simulation
+from tests.engine.simulation import Simulation, failing_call
 from tests.engine.test_drift import at_weight, begun, ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def failing(call: str, failure: Exception, holds: Callable[[], bool]) -> Callable[[str, int, str], None]:
-    """An interruption of all calls of one kind, while it holds."""
-
-    def interrupt(name: str, number: int, moment: str) -> None:
-        if name == call and moment == "before" and holds():
-            raise failure
-
-    return interrupt
+    pass
 
 
 def touched(simulation: Simulation, kind: str) -> None:
@@ -54,7 +44,7 @@ def test_an_edit_that_the_api_server_refuses_is_told() -> None:
     simulation.run(200, until=at_weight(5))
     refused = True
     forbidden = Refused("403 virtualservices is forbidden")
-    simulation.mesh.interrupt = failing("patch VirtualService", forbidden, lambda: refused)
+    simulation.mesh.interrupt = failing_call("patch VirtualService", forbidden, lambda: refused)
     simulation.run(60)
     assert (simulation.phase, simulation.status["reason"]) == ("Progressing", "EditRefused")
     assert "403 virtualservices is forbidden" in simulation.status["message"]
@@ -67,7 +57,7 @@ def test_an_edit_that_the_api_server_refuses_is_told() -> None:
 def test_an_event_that_could_not_be_written_is_written_later() -> None:
     simulation = begun()
     broken = True
-    simulation.mesh.interrupt = failing("event", Transient("503"), lambda: broken)
+    simulation.mesh.interrupt = failing_call("event", Transient("503"), lambda: broken)
     simulation.run(60)
     assert simulation.mesh.events == {}
     broken = False
@@ -78,7 +68,7 @@ def test_an_event_that_could_not_be_written_is_written_later() -> None:
 def test_a_command_whose_removal_fails_is_carried_out_once() -> None:
     simulation = begun()
     simulation.run(200, until=at_weight(5))
-    simulation.mesh.interrupt = failing("command", Transient("504"), lambda: True)
+    simulation.mesh.interrupt = failing_call("command", Transient("504"), lambda: True)
     simulation.command("promote")
     simulation.run(8)
     assert simulation.weight == 25

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from meshshift.api.status import rfc3339
+from meshshift.engine.failures import Transient
 from meshshift.engine.ports import QueryError
-from tests.engine.simulation import Behaviour, Simulation, bookinfo, pod, route, rule, shift
+from tests.engine.simulation import Behaviour, Simulation, bookinfo, failing_call, pod, route, rule, shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +116,26 @@ def test_two_owners_writing_in_turn_end_in_a_pause_that_names_the_other() -> Non
     simulation.command("resume")
     simulation.run(900, until=ended)
     assert simulation.phase == "Succeeded"
+
+
+def test_an_answer_that_the_api_server_does_not_take_is_no_fight() -> None:
+    simulation = begun(onDrift="Enforce")
+    simulation.run(200, until=at_weight(25))
+    simulation.mesh.put(written({"v1": 100, "v2": 0}))
+    down = True
+    simulation.mesh.interrupt = failing_call("patch VirtualService", Transient("503"), lambda: down)
+    simulation.run(60)
+    assert (simulation.weight, simulation.status["reason"]) == (0, "DriftEnforced")
+    down = False
+    simulation.run(10)
+    assert (simulation.weight, simulation.phase) == (25, "Progressing")
+    for _ in range(2):
+        simulation.mesh.put(written({"v1": 100, "v2": 0}))
+        simulation.run(8)
+        assert simulation.weight == 25
+    simulation.mesh.put(written({"v1": 100, "v2": 0}))
+    simulation.run(8)
+    assert (simulation.weight, simulation.status["reason"]) == (0, "DriftFight")
 
 
 def test_edits_far_apart_are_no_fight() -> None:

@@ -72,9 +72,17 @@ OTHERS = (
         "drift-fight",
         "Two owners that write in turn end in a pause that names the other one.",
         DRIFT,
-        "    if _is_fight(run.drifts):\n",
+        "    if _is_another(look) and _is_fight(run.drifts):\n",
         "    if False:\n",
         drift("two_owners_writing_in_turn_end_in_a_pause_that_names_the_other"),
+    ),
+    Guard(
+        "drift-one-answer",
+        "An answer to drift that the API server does not take makes nobody a fighter, however often it is repeated.",
+        "meshshift/core/drift.py",
+        "    return not set(_versions(look)) <= set(look.run.answered)\n",
+        "    return True\n",
+        drift("an_answer_that_the_api_server_does_not_take_is_no_fight"),
     ),
     Guard(
         "drift-after-the-end",

@@ -16,8 +16,6 @@ from tests.lab.shifts.running import (
     NAMESPACE,
     RATE,
     assert_nothing_broke,
-    in_phase,
-    until,
 )
 
 pytestmark = pytest.mark.lab
@@ -63,27 +61,6 @@ async def until_serves(lab: Lab, version: str, seconds: float = 120.0) -> None:
     async with asyncio.timeout(seconds):
         while await weights(lab) != {version: 100}:  # noqa: ASYNC110 - as kubectl wait would poll
             await asyncio.sleep(0.1)
-
-
-async def test_only_new_versions_are_applied_and_the_good_ones_serve() -> None:
-    """v2 is good, v3 is bad, v4 is good and comes while v3 is being taken back; not one 503, adoption included."""
-    async with Lab(rate=RATE) as lab:
-        await without_istio_objects(lab)
-        await lab.start_controller(**CONTROLLER)
-        await opt_in(lab)
-        await until_serves(lab, "v1", 30)
-
-        await lab.deploy("v2")
-        await until_serves(lab, "v2")
-        await until(lab, in_phase("Succeeded"))
-
-        await lab.deploy("v3", error_rate=0.3)
-        await until(lab, lambda status: status.get("phase") == "RollingBack", 120)
-        await lab.deploy("v4")
-        await until_serves(lab, "v4")
-        await until(lab, in_phase("Succeeded"))
-        assert (lab.load.summary().by_version.get("v3", 0)) < RATE * 10
-        await assert_nothing_broke(lab)
 
 
 async def in_and_out(lab: Lab, times: int) -> None:
