@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshshift.core.mesh.control import share
 from meshshift.core.mesh.documents import Problem, member, text
 from meshshift.core.mesh.weighted_route import observed_percent
 from meshshift.core.run import Phase
@@ -139,7 +138,7 @@ def _beside(observation: Observation | None, run: Run, same: ShiftSnapshot | Non
     if isinstance(tick, Tick) and tick.baseline is not None:
         measured = tick.baseline.total / tick.answered if tick.answered > 0 else None
     return Weights(
-        desired=share(FULL, run.desired, controlled=True).baseline / FULL,
+        desired=run.shares.baseline / FULL,
         observed=float(shares.pop()) / FULL if len(shares) == 1 else None,
         measured=measured if run.phase in JUDGING else None,
     )

@@ -17,7 +17,7 @@ from meshshift.core.decision import Decision, Kind
 from meshshift.core.look import SOON
 from meshshift.core.mesh.documents import Problem, Reason, shown
 from meshshift.core.run import Phase
-from meshshift.core.scaling import Scaling, load, needed, replicas_for, share_of_all
+from meshshift.core.scaling import Scaling, load, needed, replicas_for
 from meshshift.core.workloads import Survey
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _lacking(look: Look, ahead: Run, canary: Workload, scaling: Scaling) -> Deci
 
 def _lacking_beside(look: Look, ahead: Run, run: Run, full: int) -> Decision | None:
     """The baseline gets a share as well, and its pods are a person's to bring up: wait for them."""
-    percent = share_of_all(ahead).baseline
+    percent = ahead.shares.baseline
     count, ready = replicas_for(percent, full), look.seen.endpoints.baseline_ready
     if ready >= count or run.spec.baseline is None:
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from meshshift.core.decision import CommandResult, Decision, Kind
 from meshshift.core.drift import one_weight, places, told
 from meshshift.core.judge import Evidence
-from meshshift.core.mesh.weighted_route import at_percent, is_at
+from meshshift.core.mesh.weighted_route import is_at
 from meshshift.core.observation import CommandName
 from meshshift.core.preparing import start
 from meshshift.core.run import Hold, Outcome, Phase, Run, Skip
@@ -121,9 +121,9 @@ def _undo(look: Look, command: Command) -> Decision:
         return _refuse(look, command, f"TrafficShift {seen.rival} shifts {spec.service}; abort that one first")
     if look.mesh_problem is not None:
         return _refuse(look, command, look.mesh_problem.message)
-    if not at_percent(look.routes, FULL):
-        where = places(route for route in look.routes if not is_at(route, FULL))
-        return _refuse(look, command, f"the mesh is not as the shift left it ({where}); edit the weights yourself")
+    if astray := [route for route in look.routes if not is_at(route, FULL)]:
+        why = f"the mesh is not as the shift left it ({places(astray)}); edit the weights yourself"
+        return _refuse(look, command, why)
     if seen.endpoints.stable_ready == 0 and (spec.scale is None or run.scaling is None):
         return _refuse(look, command, f"subset {spec.stable.name} has no ready pod; start its pods first")
     message = f"{look.weight_to(0)}: undone by {command.by}"

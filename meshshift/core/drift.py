@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from meshshift.core import words
 from meshshift.core.decision import Decision, Kind
 from meshshift.core.group import group_failed
-from meshshift.core.mesh.control import share
 from meshshift.core.mesh.documents import Problem
 from meshshift.core.mesh.weighted_route import gives_canary
 from meshshift.core.run import Hold, Phase
@@ -88,7 +87,7 @@ def told(look: Look) -> str:
         return f"header routes, mirrors or cookies that were set are gone or changed: somebody else{by} changed them"
     beside = look.seen.mesh.target.baseline is not None
     asked = look.run.desired
-    was = f"{asked}%" if not beside else f"{asked}% and {share(100, asked, controlled=True).baseline}%"
+    was = f"{asked}%" if not beside else f"{asked}% and {look.run.shares.baseline}%"
     return f"{places(look.strange_routes)}, but {was} was set: somebody else{by} changed it"
 
 

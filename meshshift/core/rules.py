@@ -21,7 +21,6 @@ from meshshift.core.group import group_behind, group_failed
 from meshshift.core.look import IDLE, SOON, Look
 from meshshift.core.lowering import lowering
 from meshshift.core.mesh.cohorts import NOTHING, extra_patches, joined
-from meshshift.core.mesh.control import share
 from meshshift.core.mesh.documents import Problem, Reason
 from meshshift.core.preparing import creating, may_create, preparing, start
 from meshshift.core.progressing import (
@@ -40,7 +39,7 @@ from meshshift.core.progressing import (
 from meshshift.core.restoring import restoring
 from meshshift.core.run import Hold, Phase, Run
 from meshshift.core.spec import OnDelete
-from meshshift.core.steps import FULL, extras_at
+from meshshift.core.steps import extras_at
 from meshshift.core.telemetry import BadData, Tick
 from meshshift.core.ticks import last_window
 
@@ -115,7 +114,7 @@ def deleted(look: Look) -> Decision | None:
 
 
 def _left(run: Run) -> str:
-    beside = share(FULL, run.desired, controlled=True).baseline if run.spec.baseline else 0
+    beside = run.shares.baseline
     canary = f"{run.desired}% on {run.spec.canary.name}"
     return f"{canary} and {beside}% on {run.spec.baseline.name}" if run.spec.baseline and beside else canary
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from meshshift.core.aftermath import Aftermath
 from meshshift.core.deficit import Deficit
+from meshshift.core.mesh.control import share
 from meshshift.core.mesh.stickiness import Cookies
 from meshshift.core.spec import Analyse, Gate, Pause, SetWeight
 from meshshift.core.steps import FULL, extras_at
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from meshshift.core.gate_call import GateState
     from meshshift.core.judge import Evidence
     from meshshift.core.mesh.cohorts import Extras
+    from meshshift.core.mesh.control import Shares
     from meshshift.core.scaling import Scaling
     from meshshift.core.spec import ShiftSpec, Step
 
@@ -138,6 +140,11 @@ class Run:
     def upcoming(self) -> Step | None:
         """The step after this one; None after the last."""
         return self.spec.steps[self.step + 1] if self.step + 1 < len(self.spec.steps) else None
+
+    @property
+    def shares(self) -> Shares:
+        """What each version gets of all requests at `desired`, in percent."""
+        return share(FULL, self.desired, controlled=self.spec.baseline is not None)
 
     @property
     def extras(self) -> Extras:

@@ -11,13 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from meshshift.core.mesh.control import share
 from meshshift.core.run import Phase
 from meshshift.core.steps import FULL
 from meshshift.core.workloads import MOST_REPLICAS, Owed
 
 if TYPE_CHECKING:
-    from meshshift.core.mesh.control import Shares
     from meshshift.core.run import Run
     from meshshift.core.spec import ShiftSpec
 
@@ -72,11 +70,6 @@ def needed(run: Run, full: int) -> int:
 def replicas_for(percent: int, full: int) -> int:
     """Replicas for this percentage of the requests, when `full` take all of them; rounded up."""
     return -(-percent * full // FULL)
-
-
-def share_of_all(run: Run) -> Shares:
-    """What each version gets of all requests at the run's weight, in percent."""
-    return share(FULL, run.desired, controlled=run.spec.baseline is not None)
 
 
 def is_short(run: Run | None, ready: int) -> bool:

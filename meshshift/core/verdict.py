@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from meshshift.core.mesh.control import share
 from meshshift.core.steps import FULL
 
 if TYPE_CHECKING:
@@ -18,6 +17,6 @@ def verdict(run: Run, goal: int | None) -> Assessment:
     weight, further = run.desired / FULL, None if goal is None else goal / FULL
     if run.spec.baseline is None:
         return run.evidence.assess(weight, further)
-    beside = share(FULL, run.desired, controlled=True).baseline / FULL
+    beside = run.shares.baseline / FULL
     found = run.evidence.assess(weight, further, beside)
     return replace(found, findings=tuple(replace(each, control="baseline") for each in found.findings))

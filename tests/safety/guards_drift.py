@@ -168,7 +168,7 @@ OTHERS = (
         "undo-moved-on",
         "undo is refused once the mesh is not as the shift left it.",
         COMMANDS,
-        "    if not at_percent(look.routes, FULL):\n",
+        "    if astray := [route for route in look.routes if not is_at(route, FULL)]:\n",
         "    if False:\n",
         _UNDO,
     ),
