@@ -235,3 +235,25 @@ def only_what_is_proven_serves(simulation: InPlace) -> None:
         return
     assert unproven <= allowed + 0.001, f"{simulation.now}: {simulation.tags()}, proven {simulation.proven}"
     assert set(simulation.resumed) <= simulation.proven, f"{simulation.now}: {simulation.resumed}"
+
+
+def told(simulation: InPlace) -> str:
+    """What the shift and the last acts say, for a test that fails."""
+    acts = [f"{act.reason}: {act.message}" for act in simulation.acts.acts[-4:]]
+    return f"{simulation.status.get('message')} {acts} {simulation.mesh.calls[-6:]}"
+
+
+def until(simulation: InPlace, condition: When, seconds: float = 900) -> None:
+    """Run until it holds; fail if it does not come to that."""
+    simulation.run(seconds, until=lambda _: condition(simulation))
+    assert condition(simulation), told(simulation)
+
+
+def assert_ends_and_rests(story: Story, quiet: float) -> None:
+    """The story comes to its end, and for so many seconds after it nothing is called any more."""
+    simulation = play(story)
+    assert settled(simulation) == story.end, told(simulation)
+    calls = len(simulation.mesh.calls)
+    simulation.run(quiet)
+    assert settled(simulation) == story.end, told(simulation)
+    assert len(simulation.mesh.calls) == calls, f"it rests: {simulation.mesh.calls[calls:]}"

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from meshshift.core.in_place.freeing import GRACE
 from tests.engine.enrolment import service
 from tests.engine.in_place import InPlace, running
-from tests.engine.in_place_stories import SERVICE_GOES, Story, adopted, coming_home, play, proven, settled, shifting
+from tests.engine.in_place_stories import (
+    SERVICE_GOES,
+    Story,
+    adopted,
+    assert_ends_and_rests,
+    coming_home,
+    proven,
+    shifting,
+    told,
+    until,
+)
 from tests.engine.simulation import Document
 
 LONG = GRACE + 60.0
-
-
-def told(simulation: InPlace) -> str:
-    acts = [f"{act.reason}: {act.message}" for act in simulation.acts.acts[-4:]]
-    return f"{simulation.status.get('message')} {acts} {simulation.mesh.calls[-6:]}"
-
-
-def until(simulation: InPlace, condition: Callable[[InPlace], bool], seconds: float = 900) -> None:
-    simulation.run(seconds, until=lambda _: condition(simulation))
-    assert condition(simulation), told(simulation)
 
 
 def free(simulation: InPlace) -> bool:
@@ -46,12 +44,7 @@ def rejected() -> InPlace:
 
 @pytest.mark.parametrize("story", SERVICE_GOES, ids=lambda story: story.name)
 def test_it_comes_to_its_end(story: Story) -> None:
-    simulation = play(story)
-    assert settled(simulation) == story.end, told(simulation)
-    calls = len(simulation.mesh.calls)
-    simulation.run(900)
-    assert settled(simulation) == story.end, told(simulation)
-    assert len(simulation.mesh.calls) == calls, f"it rests: {simulation.mesh.calls[calls:]}"
+    assert_ends_and_rests(story, 900)
 
 
 def test_a_deployment_that_was_let_go_is_nobody_elses_business() -> None:

@@ -9,21 +9,8 @@ import pytest
 
 from meshshift.core.in_place.deployments import COPY
 from tests.engine.in_place import InPlace, running
-from tests.engine.in_place_stories import STORIES, Story, adopted, play, settled
+from tests.engine.in_place_stories import STORIES, Story, adopted, assert_ends_and_rests, play, shifting, until
 from tests.engine.simulation import Behaviour
-
-
-def told(simulation: InPlace) -> str:
-    return f"{simulation.status.get('message')} {[act.message for act in simulation.acts.acts[-3:]]}"
-
-
-def until(simulation: InPlace, condition: Callable[[InPlace], bool], seconds: float = 900) -> None:
-    simulation.run(seconds, until=lambda _: condition(simulation))
-    assert condition(simulation), told(simulation)
-
-
-def shifting(simulation: InPlace) -> bool:
-    return bool(simulation.weights().get("canary"))
 
 
 def at_home(simulation: InPlace) -> bool:
@@ -40,12 +27,7 @@ def test_a_deployment_is_adopted_without_a_change_for_anybody() -> None:
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_it_comes_to_its_end(story: Story) -> None:
-    simulation = play(story)
-    assert settled(simulation) == story.end, told(simulation)
-    calls = len(simulation.mesh.calls)
-    simulation.run(600)
-    assert settled(simulation) == story.end, told(simulation)
-    assert len(simulation.mesh.calls) == calls, f"it rests: {simulation.mesh.calls[calls:]}"
+    assert_ends_and_rests(story, 600)
 
 
 def test_the_deployment_is_resumed_once_and_for_what_is_proven() -> None:
